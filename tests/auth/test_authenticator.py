@@ -616,6 +616,49 @@ class OwnPrograms(AuthenticatorTest):
             self.assertEqual(heard[0], Question("Directory password: "))
             self.assertIsInstance(heard[-1], ProofRefused)
 
+    def admitted(
+        self, name: str, *granted: str, more: str = ""
+    ) -> tuple[OperatorAuthenticator, Operator | ProofRefused]:
+        text = self.text.replace("[operators.alice]", f"{more}[operators.alice]\ngroups = ['own']")
+        authenticator = self.authenticator(text)
+        proof = Proof("auth_command", granted=frozenset(granted))
+        proved = (Proved("auth_command", proof),)
+        return authenticator, authenticator.admit(Claimant(name, "192.0.2.1"), proved)
+
+    def test_groups_that_it_gives_count_as_far_as_it_may_give_them(self) -> None:
+        _authenticator, alice = self.admitted("alice", "leads", "staff")
+        self.assertEqual(alice.groups, {"own"})  # type: ignore[union-attr]
+        may = 'auth_command_groups = ["leads", "netops"]\n'
+        _authenticator, alice = self.admitted("alice", "leads", "staff", more=may)
+        self.assertEqual(alice.groups, {"own", "leads"})  # type: ignore[union-attr]
+        self.assertEqual(alice.roles, frozenset())  # type: ignore[union-attr]
+
+    def test_operators_without_a_table_that_it_may_log_in(self) -> None:
+        may = 'auth_command_groups = ["leads"]\nauth_command_operators = ["ext-*"]\n'
+        for name in ("mallory", "ext-@local", "ext-a b", "-ext"):
+            _authenticator, refused = self.admitted(name, "leads", more=may)
+            self.assertIsInstance(refused, ProofRefused, name)
+        _authenticator, zoe = self.admitted("ext-zoe", "leads", more=may)
+        self.assertEqual(zoe.groups, {"leads"})  # type: ignore[union-attr]
+        authenticator = self.authenticator(
+            self.text.replace("[operators.alice]", f"{may}[operators.alice]")
+        )
+        heard = self.talk(authenticator, b"right", claimant=Claimant("ext-zoe", "192.0.2.1"))
+        self.assertIsInstance(heard[-1], Proved)
+
+    def test_after_a_reload_groups_and_operators_follow_from_what_it_said(self) -> None:
+        may = 'auth_command_groups = ["leads"]\nauth_command_operators = ["ext-*"]\n'
+        authenticator, zoe = self.admitted("ext-zoe", "leads", more=may)
+        assert isinstance(zoe, Operator)
+        proof = Proof("auth_command", granted=frozenset({"leads"}))
+        session = Session("1", zoe, proof, "192.0.2.1", NOW)
+        self.assertTrue(authenticator.stands(session))
+        less = may.replace('"leads"', "")
+        self.assertTrue(self.admitted("x", more=less)[0].stands(session))
+        _authenticator, zoe = self.admitted("ext-zoe", "leads", more=less)
+        self.assertEqual(zoe.groups, frozenset())  # type: ignore[union-attr]
+        self.assertFalse(self.admitted("x")[0].stands(session))
+
 
 class Standing(AuthenticatorTest):
     """Which sessions stay after a reload, and which logins fail because of one."""

@@ -20,12 +20,25 @@ from tests.fakes import FakeClock
 from vspc.auth.children import Child, ChildObserver
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import authorized_keys
-from vspc.auth.programs import PATIENCE, RUNNING, STEP, TURN, WAITING, Programs
+from vspc.auth.programs import IN_ALL, PATIENCE, RUNNING, STEP, TURN, WAITING, Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import ProofRefused, Proved, Question
 
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
-TEXTS = st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"as", b"k\n", b"\n", b"ask\nok\n"])
+TEXTS = st.sampled_from(
+    [
+        b"ask x\n",
+        b"ok\n",
+        b"no\n",
+        b"as",
+        b"k\n",
+        b"\n",
+        b"ask\nok\n",
+        b"tell x\n",
+        b"wait 9 x\n",
+        b"wait 9\nno\n",
+    ]
+)
 
 
 @define(eq=False)
@@ -139,9 +152,11 @@ class Crowd(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        assert len(self.living) == len(self.programs._running) <= RUNNING
+        assert len(self.living) == len(self.programs._running) <= IN_ALL
         assert len(self.programs._queue) <= WAITING
-        assert not len(self.programs._queue) or len(self.programs._running) == RUNNING
+        active = [run for run in self.programs._running if not run.is_waiting]
+        full = len(self.programs._running) == IN_ALL or len(active) >= RUNNING
+        assert not len(self.programs._queue) or full
 
     def teardown(self) -> None:
         """With children that ignore all but SIGKILL."""

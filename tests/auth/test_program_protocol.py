@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import claimant
-from vspc.auth.methods.command import QUESTIONS, ProgramDialogue, decoded, encoded
+from vspc.auth.dialogue import GROUPS, QUESTIONS, ProgramDialogue, decoded, encoded
 from vspc.console.authentication import ProofRefused, Proved, Question
+
+LINES = [b"ask x\n", b"ok\n", b"no\n", b"%", b"\n", b"tell x\n", b"wait 9 x\n", b"group x\n"]
 
 TEXTS = st.text(st.characters(codec="utf-8")) | st.sampled_from(["", "%", "%41", "a b", "\r", "\n"])
 
@@ -79,12 +81,37 @@ class Dialogues(SynchronousTestCase):
         [refused] = self.hear(b"no hunter2 is %77rong\n")
         self.assertNotIn("hunter2", str(refused))
 
+    def test_what_is_only_shown_and_for_how_long(self) -> None:
+        dialogue = ProgramDialogue(wait=400)
+        heard = dialogue.receive(b"tell Hello\nwait 300 Open %1b[2J\nwait 300\nwait 5 late\nok\n")
+        *shown, verdict = heard
+        self.assertEqual(
+            shown,
+            [
+                Question("Hello", is_asked=False),
+                Question("Open \\x1b[2J", is_asked=False, seconds=300),
+                Question("", is_asked=False, seconds=100),
+                Question("late", is_asked=False, seconds=0),
+            ],
+        )
+        self.assertIsInstance(verdict, Proved)
+        self.assertEqual(dialogue.answer(b"x"), b"")
+
+    def test_groups(self) -> None:
+        [verdict] = self.hear(b"group leads\ngroup Net%20ops\ngroup leads\ngroup %0A\ngroup\nok\n")
+        assert isinstance(verdict, Proved)
+        self.assertEqual(verdict.proof.granted, {"leads", "Net ops"})
+        lines = b"".join(b"group g%d\n" % number for number in range(GROUPS + 1))
+        self.assertIn("over 500 groups", self.reason(lines))
+
     def test_what_is_refused(self) -> None:
         for text in (b"\n", b"OK\n", b"ok \n\n"[:3] + b"x\n", b"ask\0x\n", b" ok\n", b"okay\n"):
             self.assertIn("not in the protocol", self.reason(text))
+        for text in (b"wait\n", b"wait x\n", b"wait -1\n", b"wait 1e3\n", b"wait 999999\n"):
+            self.assertIn("number of seconds", self.reason(text))
         self.assertIn("64 KiB", self.reason(b"x" * 65537))
 
-    @given(st.lists(st.binary() | st.sampled_from([b"ask x\n", b"ok\n", b"no\n", b"%", b"\n"])))
+    @given(st.lists(st.binary() | st.sampled_from(LINES)))
     def test_whatever_is_said_there_is_at_most_one_verdict_and_no_exception(
         self, pieces: list[bytes]
     ) -> None:

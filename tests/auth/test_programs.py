@@ -125,6 +125,52 @@ class Conversing(ProgramsTest):
             self.assertIn(reason, ear.reason)
 
     @inlineCallbacks
+    def test_it_may_wait_for_what_its_operator_does_elsewhere(self) -> Any:
+        go = self.directory / "go"
+        command = self.shell(
+            f"echo wait 300 Open the page; while [ ! -e {go} ]; do sleep 0.01; done\n"
+            "echo group leads; echo tell Welcome; echo ok"
+        )
+        conversation, ear = self.converse(command)
+        shown = yield ear.next()
+        self.assertEqual(shown, Question("Open the page", is_asked=False, seconds=300))
+        conversation.answer(b"")
+        [run] = self.programs._running
+        yield until(reactor, lambda: run.is_waiting)
+        self.clock.advance(299)
+        go.touch()
+        self.assertEqual((yield ear.next()), Question("Welcome", is_asked=False))
+        yield until(reactor, lambda: not len(self.programs._running))
+        self.assertEqual(len(ear.said), 2)  # no verdict before the client has shown it
+        heard = ear.next()
+        conversation.answer(b"")
+        verdict = yield heard
+        self.assertEqual(verdict.proof.granted, {"leads"})
+
+    @inlineCallbacks
+    def test_it_may_not_wait_for_longer_than_it_said(self) -> Any:
+        conversation, ear = self.converse(self.shell("echo wait 300 Open; sleep 100"))
+        yield ear.next()
+        conversation.answer(b"")
+        [run] = self.programs._running
+        yield until(reactor, lambda: run.is_waiting)
+        self.clock.advance(300 + STEP)
+        yield until(reactor, lambda: len(ear.said) == 2)
+        self.assertIn("it waited over 300 s", ear.reason)
+
+    @inlineCallbacks
+    def test_those_that_wait_take_no_place_of_others(self) -> Any:
+        command = self.shell("echo wait 300 Open; sleep 100")
+        waiting = [self.converse(command) for _ in range(RUNNING)]
+        yield until(reactor, lambda: all(ear.said for _conversation, ear in waiting))
+        for conversation, _ear in waiting:
+            conversation.answer(b"")
+        yield until(reactor, lambda: all(run.is_waiting for run in self.programs._running))
+        self.assertEqual(len(self.programs._running), RUNNING)
+        verdict = yield self.ended(self.shell("echo ok", "quick"))
+        self.assertIsInstance(verdict, Proved)
+
+    @inlineCallbacks
     def test_too_many_questions_refuse(self) -> Any:
         command = self.shell(OPENING + "while true; do echo ask more; read x; done")
         conversation, ear = self.converse(command)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import events_of
 from tests.fakes import FakeClock
-from vspc.auth.methods.command import encoded
+from vspc.auth.dialogue import encoded
 from vspc.auth.programs import (
     ERROR_BYTES,
     LINE,

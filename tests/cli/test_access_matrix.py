@@ -220,6 +220,25 @@ class Operators(AccessTest):
         )
         self.assertEqual(rows_named(config, "nobody"), [])
 
+    def test_those_that_auth_command_makes_or_gives_groups(self) -> None:
+        program = self.path.parent.absolute() / "program"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        groups = f'[ssh]\nauth_command = ["{program}"]\nauth_command_groups = ["seniors"]\n'
+        self.path.write_text(groups + TEXT)
+        given = [("* (auth_command @seniors)", ["seniors"])]
+        self.assertEqual(self.names(rows_of(self.config()))[-1:], given)
+        self.path.write_text(f'{groups}auth_command_operators = ["ext-*"]\n{TEXT}')
+        self.assertEqual(
+            self.names(rows_of(self.config()))[-2:],
+            [("ext-* (auth_command)", []), ("ext-* (auth_command @seniors)", ["seniors"])],
+        )
+        found = self.names(rows_named(self.config(), "alice"))
+        both = ("alice (auth_command @seniors)", ["netops", "seniors"])
+        self.assertEqual(found, [("alice", ["netops"]), both])
+        self.assertEqual(len(rows_named(self.config(), "ext-bob")), 2)
+        self.assertEqual(rows_named(self.config(), "nobody"), [])
+
     def test_without_authorities_maps_make_no_operator(self) -> None:
         self.path.write_text(TEXT.replace(f'["{KEY}"]\n[[ssh', "[]\n[[ssh"))
         self.assertEqual(len(rows_of(self.config())), 2)

@@ -49,6 +49,19 @@ class Require(ConfigTest):
             said = [w for w in config.warnings if w.startswith("operators")]
             self.assertEqual(said, [], require)
 
+    def test_what_auth_command_may_give(self) -> None:
+        keys = 'auth_command_groups = ["leads"]\nauth_command_operators = ["ext-*", "zoe"]\n'
+        command = f"[ssh]\nauth_command = ['{self.program()}']\n"
+        rule = '[[access]]\noperators = [{}]\nconsoles = ["*"]\nrights = ["read"]\n'
+        named = rule.format('"@leads", "ext-bob", "zoe"')
+        self.assertEqual(self.load(f"{command}{keys}{named}").warnings, ())
+        found = self.mistakes(command + keys + rule.format('"@others", "bob"'))
+        self.assertEqual(list(found), ["access[0].operators[0]", "access[0].operators[1]"])
+        found = self.mistakes(command + 'auth_command_operators = ["a b", "-x"]\n')
+        self.assertIn("invalid glob", found["ssh.auth_command_operators"])
+        said = self.load(f"[ssh]\n{keys}").warnings
+        self.assertEqual(sum("without auth_command" in each for each in said), 2)
+
     def program(self) -> Path:
         path = self.directory.absolute() / "program"
         path.write_text("#!/bin/sh\n")

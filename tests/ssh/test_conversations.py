@@ -83,9 +83,11 @@ class Slow(Keys):
             raise
 
 
-class Conversing(SynchronousTestCase):
+class ConversingTest(SynchronousTestCase):
+    kind: type[Slow] = Slow
+
     def setUp(self) -> None:
-        self.slow = Slow()
+        self.slow = self.kind()
         self.bench = Bench(authenticator=self.slow)
         self.bench.watch(self)
         self.client: Client = self.bench.asking()
@@ -117,6 +119,8 @@ class Conversing(SynchronousTestCase):
         first, second, third = (len(self.client.got(kind)) for kind in kinds)
         return first, second, third
 
+
+class Conversing(ConversingTest):
     def test_a_question_its_answer_and_the_login(self) -> None:
         self.request()
         self.go_on()
@@ -258,3 +262,97 @@ class Conversing(SynchronousTestCase):
         self.go_on()
         self.assertEqual(self.slow.heard[0], ("alice", b"right"))
         self.assertEqual(self.counts(), (1, 0, 1))
+
+
+class Elsewhere(Slow):
+    """What the operator has to do elsewhere is shown; then the test decides."""
+
+    shown = Question("Open the page", is_asked=False, seconds=300)
+
+    async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
+        answer = await ask(self.shown)
+        self.heard.append((claimant.name, answer))
+        await self._pause()
+        return await self._judge(claimant, b"right")
+
+
+class WaitingForWhatIsDoneElsewhere(ConversingTest):
+    kind = Elsewhere
+
+    def begin(self) -> None:
+        self.request()
+        self.settle()
+        [shown] = self.client.got(INFO_REQUEST)
+        self.assertEqual(shown, string(b"") + string(b"Open the page") + string(b"") + uint32(0))
+
+    def acknowledge(self) -> None:
+        self.client.say(INFO_RESPONSE, uint32(0))
+        self.settle()
+
+    def test_the_login_time_is_longer_by_that(self) -> None:
+        self.begin()
+        self.acknowledge()
+        self.assertEqual(self.slow.heard, [("alice", b"")])
+        self.bench.pass_time(350)
+        self.go_on()
+        self.go_on()
+        self.assertEqual(self.counts(), (1, 0, 1))
+
+    def test_and_not_longer_than_all_logins_may_wait(self) -> None:
+        for _ in range(5):  # 1500 s of 600
+            self.request()
+            self.settle()
+            self.acknowledge()
+        self.bench.pass_time(655)
+        self.assertEqual(self.client.got(DISCONNECT), [])
+        self.bench.pass_time(10)
+        self.assertTrue(self.client.got(DISCONNECT))
+        self.assertEqual(self.slow.cancelled, 5)
+
+    def test_the_client_leaves_meanwhile(self) -> None:
+        self.begin()
+        self.acknowledge()
+        self.client.transport.loseConnection()  # type: ignore[union-attr]
+        self.settle()
+        self.assertEqual(self.slow.cancelled, 1)
+        self.assertEqual(self.bench.ssh.connections, set())
+
+    def test_the_client_tries_something_else_meanwhile(self) -> None:
+        self.begin()
+        self.acknowledge()
+        self.password(b"right")
+        self.settle()
+        self.assertEqual(self.slow.cancelled, 1)
+        self.slow.thinking.pop(0)
+        self.go_on()
+        self.assertEqual(self.counts(), (1, 0, 1))
+
+    def test_an_acknowledgement_that_answers(self) -> None:
+        self.begin()
+        self.client.say(INFO_RESPONSE, uint32(1), string(b"x"))
+        self.settle()
+        self.assertTrue(self.client.got(DISCONNECT))
+
+
+class Hasty(Slow):
+    """Does not wait for the answer."""
+
+    async def converse(self, claimant: Claimant, shown: tuple[str, ...], ask: Asker) -> Verdict:
+        ask(Question("Password: "))
+        await self._pause()
+        return ProofRefused("changed its mind", Proof("password"))
+
+
+class LateAnswers(ConversingTest):
+    kind = Hasty
+
+    def test_one_answer_after_the_verdict_is_ignored_and_a_second_is_not(self) -> None:
+        self.request()
+        self.go_on()
+        self.assertEqual(self.counts(), (1, 1, 0))
+        self.answer()
+        self.settle()
+        self.assertEqual(self.client.got(DISCONNECT), [])
+        self.answer()
+        self.settle()
+        self.assertTrue(self.client.got(DISCONNECT))

@@ -57,7 +57,7 @@ def _of(who: Has, where: Has, always: str = "", perhaps: str = "") -> EventSchem
 EVENTS: Mapping[str, EventSchema] = MappingProxyType(
     {
         # Logins
-        "login": _of(_YES, _NO, "", "roles principals"),
+        "login": _of(_YES, _NO, "", "roles principals granted"),
         "login-failed": _of(
             _NO,
             _NO,

@@ -258,7 +258,9 @@ class LoginRecorder:
             session = login.session
             roles = ",".join(sorted(session.operator.roles)) or None
             principals = ",".join(session.proof.principals) or None
-            self.audit.record("login", session, roles=roles, principals=principals)
+            given = session.operator.groups & (session.operator.granted or frozenset())
+            granted = ",".join(sorted(given)) or None
+            self.audit.record("login", session, roles=roles, principals=principals, granted=granted)
         except Exception:
             self.failed_inside()
 

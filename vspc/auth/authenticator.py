@@ -63,7 +63,7 @@ class OperatorAuthenticator:
         and not revoked, its authority trusted, its password the same, and no more is required.
         """
         operator, parts = session.operator, session.proof.parts
-        if self._directory.operator(operator.name, operator.voucher) is None:
+        if self._directory.current(operator) is None:
             return False
         claimant = Claimant(operator.name, session.address)
         if self._next_step(claimant, tuple(part.via for part in parts)) is not None:
@@ -109,7 +109,7 @@ class OperatorAuthenticator:
         return await self._questioned(method, claimant, shown, ask)
 
     def admit(self, claimant: Claimant, proved: tuple[Proved, ...]) -> Operator | ProofRefused:
-        """With the groups and roles of the operator's table, and of a certificate.
+        """With the groups and roles of the operator's table, of a certificate, and of the program.
 
         Between the first proof and this a minute may have passed, and a reload.
         """
@@ -118,10 +118,10 @@ class OperatorAuthenticator:
             if why:
                 return ProofRefused(why, one.proof)
         vouchers = (voucher_of(one.proof) for one in proved if one.proof.ca)
-        operator = self._directory.operator(claimant.name, next(vouchers, None))
+        proof, _limits = together(proved)
+        operator = self._directory.operator(claimant.name, next(vouchers, None), proof.granted)
         if operator is not None:
             return operator
-        proof, _limits = together(proved)
         return ProofRefused("unknown operator", proof, cause=RefusalCause.UNKNOWN_OPERATOR)
 
     # Which method

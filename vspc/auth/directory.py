@@ -1,4 +1,6 @@
-"""Operators of one configuration, and those that certificates make: built at start and reload."""
+"""Operators of one configuration, and those that certificates and the administrator's program make:
+built at start and reload.
+"""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -109,6 +111,8 @@ class OperatorDirectory:
 
     def __init__(self, config: Config) -> None:
         self._maps: tuple[CertificateMap, ...] = config.ssh.certificates.map
+        self._grantable = frozenset(config.ssh.auth_command_groups)
+        self._admitted = config.ssh.auth_command_operators
         self.operators: Mapping[str, Operator] = {
             name: Operator(name, frozenset(o.groups), frozenset(o.roles))
             for name, o in config.operators.items()
@@ -119,20 +123,38 @@ class OperatorDirectory:
         """What the table of `name` says; `UNKNOWN` if there is none."""
         return self._records.get(name, UNKNOWN)
 
-    def operator(self, name: str, voucher: Voucher | None) -> Operator | None:
-        """`name` with the groups and roles of its table, and of the certificate of `voucher`; None
-        where neither makes it an operator.
+    def operator(
+        self, name: str, voucher: Voucher | None, granted: frozenset[str] | None = None
+    ) -> Operator | None:
+        """`name` with the groups and roles of its table, of the certificate of `voucher`, and those
+        `granted` by the administrator's program (None: it was not asked); None where nothing makes
+        it an operator.
         """
         table = self.operators.get(name)
-        if voucher is None:
+        if voucher is None and granted is None:
             return table
-        found = match_principals(self._maps, voucher, name)
-        if found is None or not (found.mapped or table):
+        groups, roles = frozenset[str](), frozenset[str]()
+        is_made = table is not None or (granted is not None and self.admits(name))
+        if voucher is not None:
+            found = match_principals(self._maps, voucher, name)
+            if found is None:
+                return None
+            groups, roles, is_made = found.groups, found.roles, is_made or found.mapped
+        if not is_made:
             return None
-        groups, roles = found.groups, found.roles
         if table is not None:
             groups, roles = groups | table.groups, roles | table.roles
-        return Operator(name, groups, roles, voucher)
+        if granted is not None:
+            groups |= granted & self._grantable
+        return Operator(name, groups, roles, voucher, granted)
+
+    def current(self, operator: Operator) -> Operator | None:
+        """`operator`, who has logged in, by this configuration; None if there is none any more."""
+        return self.operator(operator.name, operator.voucher, operator.granted)
+
+    def admits(self, name: str) -> bool:
+        """Whether the administrator's program may log in `name` without a table."""
+        return is_plain(name) and any(fnmatchcase(name, glob) for glob in self._admitted)
 
     def hashes(self) -> list[str]:
         """The hashes of all passwords."""

@@ -164,6 +164,8 @@ class ProgramRun(ChildObserver):
         self.secrets = Secrets()
         self.is_idle = False
         """Whether it waits for its client, not for its program."""
+        self.is_waiting = False
+        """Whether it is idle for what its client does elsewhere: its place is free meanwhile."""
         self._programs = programs
         self._stderr = StderrLog(words[0], self.secrets, programs.line_limit)
         self._events = DeferredQueue[ProgramEvent]()
@@ -192,9 +194,16 @@ class ProgramRun(ChildObserver):
         self.is_idle = True
         self._set_timer(None)
 
+    def wait(self, seconds: float) -> None:
+        """It waits for what its client does elsewhere, and has `seconds` and a step for that."""
+        self.is_idle = self.is_waiting = True
+        over = partial(self.fail, f"it waited over {seconds:g} s")
+        self._set_timer(seconds + STEP, over)
+        self._programs.admit()
+
     def resume(self) -> None:
         """It has `STEP` seconds for its next step."""
-        self.is_idle = False
+        self.is_idle = self.is_waiting = False
         self._set_timer(STEP, partial(self.fail, f"it took over {STEP:g} s"))
 
     def fail(self, reason: str) -> None:
@@ -223,7 +232,7 @@ class ProgramRun(ChildObserver):
             self.child.end(force=True)
 
     def _end(self) -> None:
-        self._over, self.is_idle = True, False
+        self._over, self.is_idle, self.is_waiting = True, False, False
         self._set_timer(None)
 
     def _put(self, event: ProgramEvent) -> None:
@@ -251,12 +260,12 @@ class ProgramRun(ChildObserver):
         self.fail(f"it wrote more than {ERROR_BYTES // 1024} KiB to standard error")
 
     def exited(self, status: int) -> None:
-        """Its place is free."""
+        """Its place is free. Its owner may still wait for the client, and hears of its answer."""
         self._exited = True
         self._stderr.finish()
         self._set_timer(None)
         self._put(status)
-        self._end()
+        self.is_idle = self.is_waiting = False
         self._programs.ended(self)
 
 
@@ -266,7 +275,10 @@ def ending(status: int) -> str:
 
 
 RUNNING = 16
-"""Programs at once."""
+"""Programs at once, but for those that wait for what their client does elsewhere."""
+
+IN_ALL = 48
+"""Programs at once with those that wait."""
 
 WAITING = 32
 """Logins that wait for one; over it one of the address that has most is refused."""
@@ -300,12 +312,12 @@ class Programs:
         """
         if self._closed:
             raise CancelledError
-        if len(self._running) >= RUNNING:
+        if not self._has_place():
             await self._turn(client)
         try:
             run = ProgramRun(self, words, client)
         except ProgramFailed:
-            self._admit()
+            self.admit()
             raise
         self._running[run] = None
         try:
@@ -340,7 +352,8 @@ class Programs:
     def _make_room(self, client: str) -> None:
         """Clients of one address cannot take all places with questions that they do not answer."""
         places = Counter(run.client for run in self._running)
-        idle = [run for run in self._running if run.is_idle]
+        is_full = len(self._running) >= IN_ALL
+        idle = [run for run in self._running if run.is_idle and (is_full or not run.is_waiting)]
         most = max((places[run.client] for run in idle), default=0)
         if most > places[client] + 1:
             run = next(run for run in idle if places[run.client] == most)
@@ -349,10 +362,15 @@ class Programs:
     def ended(self, run: ProgramRun) -> None:
         """Its place is free."""
         del self._running[run]
-        self._admit()
+        self.admit()
 
-    def _admit(self) -> None:
-        while not self._closed and len(self._running) < RUNNING:
+    def _has_place(self) -> bool:
+        active = sum(not run.is_waiting for run in self._running)
+        return active < RUNNING and len(self._running) < IN_ALL
+
+    def admit(self) -> None:
+        """A place is free: those that wait for one take it."""
+        while not self._closed and self._has_place():
             turn = self._queue.next()
             if turn is None:
                 return

@@ -64,7 +64,8 @@ def _rows(config: Config, name: str | None) -> list[AccessRow]:
     rows = rows_of(config) if name is None else rows_named(config, name)
     if name is not None and not rows:
         raise Missing(
-            f"unknown operator {safe(name)}: neither a table nor a certificate map has it"
+            f"unknown operator {safe(name)}: neither a table, a certificate map nor "
+            "ssh.auth_command_operators has it"
         )
     return rows
 

@@ -32,14 +32,20 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_.~ "
 
 @frozen
 class AccessRow:
-    """An operator; `certificate` is the glob of principals that log in as this one."""
+    """An operator; `certificate` is the glob of principals that log in as this one, `program` is
+    true of one that `auth_command` makes or gives a group.
+    """
 
     operator: Operator
     certificate: str = ""
+    program: bool = False
 
     @property
     def label(self) -> str:
         """As it is printed."""
+        if self.program:
+            groups = "".join(f" @{group}" for group in sorted(self.operator.granted or ()))
+            return f"{self.operator.name} (auth_command{groups})"
         if not self.certificate:
             return self.operator.name
         glob = "" if self.certificate == self.operator.name else f" {self.certificate}"
@@ -139,21 +145,25 @@ class AccessMatrix:
 
 
 def rows_of(config: Config) -> list[AccessRow]:
-    """Operators of the tables, of the certificates' maps, and those that rules name."""
+    """Operators of the tables, of the certificates' maps, those that rules name, and those that
+    `auth_command` makes.
+    """
     rows = {name: AccessRow(operator) for name, operator in _tabled(config).items()}
     named = {who for rule in config.access for who in rule.operators if not who.startswith("@")}
     made = dict.fromkeys(_certified(config))
     for name in sorted((named | set(rows)) - {"*"}):
         made.update(dict.fromkeys(_certified(config, name)))
     known = {row.operator for row in rows.values()}
-    return [*rows.values(), *(row for row in made if row.operator not in known)]
+    certified = (row for row in made if row.operator not in known)
+    return [*rows.values(), *certified, *_programmed(config)]
 
 
 def rows_named(config: Config, name: str) -> list[AccessRow]:
     """All ways to log in as the operator `name`; none: it is impossible."""
     table = _tabled(config).get(name)
     rows = [] if table is None else [AccessRow(table)]
-    return [*rows, *(row for row in _certified(config, name) if row.operator != table)]
+    certified = (row for row in _certified(config, name) if row.operator != table)
+    return [*rows, *certified, *_programmed(config, name)]
 
 
 def _tabled(config: Config) -> dict[str, Operator]:
@@ -174,6 +184,36 @@ def _certified(config: Config, only: str | None = None) -> list[AccessRow]:
                 operator = _standing(config, each, principal, only or name)
                 found.setdefault(operator, AccessRow(operator, principal))
     return list(found.values())
+
+
+def _programmed(config: Config, only: str | None = None) -> list[AccessRow]:
+    """Operators that `auth_command` makes, without a group and with one of those that it may give:
+    as `only` if that is given, else with a glob for a name.
+    """
+    ssh = config.ssh
+    if ssh.auth_command is None:
+        return []
+    globs, groups = ssh.auth_command_operators, ssh.auth_command_groups
+    made: dict[str, tuple[str, ...]] = {}
+    if only is None:
+        made = dict.fromkeys(globs, ("", *groups)) if globs else {"*": groups}
+    elif only in config.operators:
+        made = {only: groups}
+    elif any(fnmatchcase(only, glob) for glob in globs):
+        made = {only: ("", *groups)}
+    return [
+        AccessRow(_given(config, name, group), program=True)
+        for name, given in made.items()
+        for group in given
+    ]
+
+
+def _given(config: Config, name: str, group: str) -> Operator:
+    """The operator `name` with what the table says, and `group` by the program, if that is one."""
+    settings = config.operators.get(name, OperatorSettings())
+    granted = frozenset({group} if group else ())
+    groups = frozenset(settings.groups) | granted
+    return Operator(name, groups, frozenset(settings.roles), granted=granted)
 
 
 def _standing(config: Config, each: CertificateMap, principal: str, name: str) -> Operator:

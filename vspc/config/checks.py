@@ -19,6 +19,8 @@ _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 
 _OPERATOR = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
+_OPERATOR_GLOB = re.compile(r"[A-Za-z0-9._*?\[][A-Za-z0-9._@*?\[\]!-]{0,63}", re.ASCII)
+
 LOCAL = "@local"
 """The end of names of operators of commands that are run on the machine itself."""
 
@@ -141,6 +143,14 @@ def group_names(value: tuple[str, ...]) -> None:
     if any(word.startswith("@") for word in value):
         raise InvalidValue("a group name begins with @", "the @ is written in rules only")
     _examine_blanks(value)
+
+
+def operator_globs(value: tuple[str, ...]) -> None:
+    """Globs of names of operators."""
+    for glob in value:
+        if not _OPERATOR_GLOB.fullmatch(glob):
+            allowed = "letters, digits, . _ @ - and the wildcards *, ?, [abc] are allowed"
+            raise InvalidValue("invalid glob of operator names", allowed)
 
 
 def once(value: tuple[str, ...]) -> None:

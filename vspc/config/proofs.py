@@ -73,6 +73,9 @@ def conflicts(config: Config, tainted: Tainted, methods: Methods) -> Iterator[Fi
 
 def warnings(config: Config, methods: Methods) -> Iterator[str]:
     """What is allowed and probably not meant."""
+    for key in ("auth_command_groups", "auth_command_operators"):
+        if getattr(config.ssh, key) and config.ssh.auth_command is None:
+            yield f"ssh.{key}: without auth_command, it has no effect"
     for name, operator in config.operators.items():
         key = join("operators", name)
         has_socket = any(name == each.operator for each in config.console.listen)

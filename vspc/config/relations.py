@@ -144,7 +144,9 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     if not config.ssh.listen:
         yield "ssh.listen: empty, so no operator can connect"
     certificates = config.ssh.certificates
-    if not config.operators and not (certificates.keys and certificates.map):
+    certified = certificates.keys and certificates.map
+    admitted = config.ssh.auth_command and config.ssh.auth_command_operators
+    if not (config.operators or certified or admitted):
         yield "operators: none is configured, so no login is possible"
     if config.operators and not config.access:
         yield "access: no rule is configured, so no operator sees a console"
@@ -200,7 +202,7 @@ def _unruled(config: Config) -> Iterator[str]:
     if not named or "*" in named:
         return
     for name, operator in config.operators.items():
-        groups = {*operator.groups, *_mapped_groups(config, name)}
+        groups = {*operator.groups, *_mapped_groups(config, name), *config.ssh.auth_command_groups}
         about = name in named or any(f"@{group}" in named for group in groups)
         if not about and "audit" not in operator.roles:
             yield f"{join('operators', name)}: no access rule applies, so no console is visible"

@@ -1,8 +1,8 @@
 """[[access]]: what its rules can name, and rules that can never match or have no effect.
 
 They name consoles, by patterns in the configuration or in a file of one a line, and operators and
-groups, which the tables have or certificates can make. A pattern that can match nothing is a
-mistake: it may be all that denies access.
+groups, which the tables have or certificates and `auth_command` can make. A pattern that can match
+nothing is a mistake: it may be all that denies access.
 """
 
 import re
@@ -112,13 +112,15 @@ def _line(line: str) -> Pattern:
 
 @frozen
 class ConfiguredPeople:
-    """Operators, and groups with an @ in front; `globs` match names that certificates can make."""
+    """Operators, and groups with an @ in front; `globs` match names that certificates and
+    `auth_command` can make.
+    """
 
     names: frozenset[str]
     globs: tuple[str, ...] = ()
 
     def has(self, who: str) -> bool:
-        """Whether `who`, a name or "@group", is in the tables or may come from a certificate."""
+        """Whether `who`, a name or "@group", is in the tables or may be made at a login."""
         if who in self.names:
             return True
         return is_name(who) and any(fnmatchcase(who, glob) for glob in self.globs)
@@ -128,11 +130,12 @@ def people(tables: dict[str, Any]) -> ConfiguredPeople:
     """The operators and groups of a file. They are taken from its tables as they stand, so that a
     mistake in one of these causes no others.
     """
-    operators = table(tables, "operators")
-    maps = dicts(table(table(tables, "ssh"), "certificates"), "map")
+    operators, ssh = table(tables, "operators"), table(tables, "ssh")
+    maps = dicts(table(ssh, "certificates"), "map")
     owners = [owner for owner in operators.values() if isinstance(owner, dict)]
-    groups = (f"@{group}" for owner in [*owners, *maps] for group in words(owner, "groups"))
-    made = list(_made(maps))
+    named = [group for owner in [*owners, *maps] for group in words(owner, "groups")]
+    groups = (f"@{group}" for group in [*named, *words(ssh, "auth_command_groups")])
+    made = [*_made(maps), *words(ssh, "auth_command_operators")]
     fixed = frozenset(name for name in made if not is_glob(name))
     return ConfiguredPeople(frozenset(operators) | frozenset(groups) | fixed, tuple(made))
 

@@ -15,6 +15,7 @@ from vspc.config.checks import (
     checked,
     group_names,
     once,
+    operator_globs,
     ring,
     some,
     template,
@@ -116,6 +117,9 @@ class SshSettings:
     escape: EscapeKey = DEFAULT_ESCAPE
     certificates: CertificateSettings = CertificateSettings()
     auth_command: ProgramPath | None = None
+    auth_command_groups: tuple[str, ...] = field(default=(), metadata=checked(group_names))
+    auth_command_operators: tuple[str, ...] = field(default=(), metadata=checked(operator_globs))
+    auth_command_wait: Duration = field(default=Duration(600.0), metadata=within_time(0, 3600))
     authorized_keys_command: ProgramPath | None = None
 
 

@@ -29,12 +29,17 @@ class Voucher:
 
 @frozen
 class Operator:
-    """An authenticated operator. `roles` are about the server, rights about consoles."""
+    """An authenticated operator. `roles` are about the server, rights about consoles.
+
+    `voucher` and `granted` are what a certificate and the administrator's program said: after a
+    reload the groups follow from them again.
+    """
 
     name: str
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     voucher: Voucher | None = None
+    granted: frozenset[str] | None = None
 
 
 @frozen

@@ -86,10 +86,17 @@ def together(proved: tuple[Proved, ...]) -> tuple[Proof, SessionLimits | None]:
 
 @frozen
 class Question:
-    """A question of keyboard-interactive (RFC 4256): answered with one line."""
+    """A question of keyboard-interactive (RFC 4256): answered with one line.
+
+    Not `is_asked`: the text is only shown, and the answer is empty and comes at once (an
+    information request without prompts, section 3.2). `seconds`: what the operator does elsewhere
+    may take so long from now on, which does not count as time to log in.
+    """
 
     text: str
     echo: bool = False
+    is_asked: bool = True
+    seconds: float = 0.0
 
 
 Verdict = Proved | ProofRefused

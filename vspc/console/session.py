@@ -23,7 +23,9 @@ class Proof:
     `principals` belong to a certificate. `key` and `authority` are the blobs of the keys behind the
     fingerprints, `voucher` is the certificate's content as it is, and `stamp` another one for
     another password. Of two keys or certificates the first is named; `joined_parts` are all of
-    several proofs. `socket` is the socket for programs to which the client connected.
+    several proofs. `socket` is the socket for programs to which the client connected. `granted`:
+    groups that the administrator's program gives, as far as the configuration lets it; None if it
+    was not asked.
     """
 
     via: str
@@ -38,6 +40,7 @@ class Proof:
     stamp: bytes = field(default=b"", eq=False, repr=False)
     joined_parts: tuple["Proof", ...] = field(default=(), eq=False, repr=False)
     socket: str = ""
+    granted: frozenset[str] | None = field(default=None, eq=False, repr=False)
 
     @property
     def parts(self) -> tuple["Proof", ...]:
@@ -58,6 +61,7 @@ class Proof:
             self.voucher or other.voucher,
             self.stamp or other.stamp,
             (*self.parts, *other.parts),
+            granted=other.granted if self.granted is None else self.granted,
         )
 
 

@@ -72,7 +72,7 @@ class OperatorSide:
             clock=self._reactor,
             scheduler=self._scheduler,
             grace_period=GracePeriod(self._unauthenticated, self._reactor),
-            limits=SshLimits(ssh.login_timeout, channels=ssh.max_channels),
+            limits=SshLimits(ssh.login_timeout, ssh.auth_command_wait, channels=ssh.max_channels),
             observer=self._logins,
             refusals=self._refusals,
         )

@@ -9,7 +9,14 @@ from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
-from vspc.config.settings import AccessRule, AuditSettings, BreakSettings, LogSettings, key_of
+from vspc.config.settings import (
+    AccessRule,
+    AuditSettings,
+    BreakSettings,
+    LogSettings,
+    SshSettings,
+    key_of,
+)
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject, matches
 from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 
@@ -41,7 +48,7 @@ class Live:
         """`operator` by the configuration in force; None if there is no such operator any more."""
         if operator in (LOCAL, REMOTE):
             return operator
-        return self.directory.operator(operator.name, operator.voucher)
+        return self.directory.current(operator)
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """Rights by the rules in force and the present groups and roles of `operator`."""
@@ -82,11 +89,20 @@ class Live:
             return set()
         known = {*self.directory.operators.values(), *operators}
         found = {who.name for who in known if self.rights(who, before) != self.rights(who, after)}
-        # Operators made by certificates have no table, and need not be logged in.
+        # Operators made by certificates or a program have no table, and need not be logged in.
         rights = self.access.rights
         return found | {
-            who.name for who in self._mapped() if rights(who, before) != rights(who, after)
+            who.name
+            for who in (*self._mapped(), *self._granted())
+            if rights(who, before) != rights(who, after)
         }
+
+    def _granted(self) -> Iterator[Operator]:
+        """Operators that `auth_command` may make or give groups, as far as rules tell apart."""
+        for group in self.config.ssh.auth_command_groups:
+            yield Operator(f"@{group} (auth_command)", frozenset({group}))
+        for glob in self.config.ssh.auth_command_operators:
+            yield Operator(f"{glob} (auth_command)")
 
     def _mapped(self) -> Iterator[Operator]:
         """Operators that certificate maps may make, as far as rules tell them apart."""
@@ -134,6 +150,12 @@ def _fixed(log: LogSettings) -> tuple[object, ...]:
     return log.enabled, log.fsync, log.fsync_interval, log.boot_patterns, log.record_input, log.sink
 
 
+def _listening(ssh: SshSettings) -> tuple[object, ...]:
+    """Settings of SSH that need a restart."""
+    times = ssh.login_timeout, ssh.auth_command_wait
+    return ssh.listen, ssh.host_keys, times, ssh.max_channels
+
+
 def _recorded(config: Config) -> AuditSettings:
     """Settings of the audit file that need a restart, wherever state_dir is."""
     file = config.audit.file
@@ -166,8 +188,8 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             _fixed(new.log),
         ),
         "ssh": (
-            (old.ssh.listen, old.ssh.host_keys, old.ssh.login_timeout, old.ssh.max_channels),
-            (new.ssh.listen, new.ssh.host_keys, new.ssh.login_timeout, new.ssh.max_channels),
+            _listening(old.ssh),
+            _listening(new.ssh),
         ),
         "ssh.max_unauthenticated": (
             (old.ssh.max_unauthenticated, old.ssh.max_unauthenticated_per_address),

@@ -89,11 +89,13 @@ PROBES_PER_FAILURE = 32
 class SshLimits:
     """What the configuration may change.
 
-    `login_timeout` runs from connect to authenticated, key exchange included; after `attempts`
-    failed attempts the connection ends.
+    `login_timeout` runs from connect to authenticated, key exchange included, and `login_wait` is
+    by how much a program of the administrator's may extend it; after `attempts` failed attempts the
+    connection ends.
     """
 
     login_timeout: float = 60.0
+    login_wait: float = 600.0
     attempts: int = 6
     channels: int = 64
 

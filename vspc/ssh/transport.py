@@ -126,7 +126,10 @@ class SshTransport(SSHServerTransport):
         self.output = ClientOutput(self.transport, self.input, self._flow)
         keep_alive(self.transport)
         self.transport.registerProducer(self.output, True)
-        self.timers.later("login", self.context.limits.login_timeout, self._login_timed_out)
+        now = self.context.clock.seconds()
+        self._login_ends = now + self.context.limits.login_timeout
+        self._login_ends_latest = self._login_ends + self.context.limits.login_wait
+        self.timers.later("login", self._login_ends - now, self._login_timed_out)
         self.transport.write(self.ourVersionString + b"\r\n")
         self.sendKexInit()
 
@@ -235,6 +238,14 @@ class SshTransport(SSHServerTransport):
         self.share.proven = True
         self.timers.cancel("login")
         self.enter_service(b"ssh-connection")
+
+    def allow_longer(self, seconds: float) -> None:
+        """The login may take so much longer, `limits.login_wait` in all."""
+        if not seconds or self.login is not None or self.ended:
+            return
+        self._login_ends = min(self._login_ends + seconds, self._login_ends_latest)
+        left = max(0.0, self._login_ends - self.context.clock.seconds())
+        self.timers.later("login", left, self._login_timed_out)
 
     def _login_timed_out(self) -> None:
         if self.context.loggable(self.address):

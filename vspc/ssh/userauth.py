@@ -21,7 +21,7 @@ from twisted.conch.ssh.userauth import (
     MSG_USERAUTH_SUCCESS,
     SSHUserAuthServer,
 )
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -70,6 +70,8 @@ class SshUserAuth(SSHUserAuthServer):
         self._proved: tuple[Proved, ...] = ()
         self._verdict: Deferred[None] | None = None
         self._answer: Deferred[bytes] | None = None  # to the question that the client was asked
+        self._question: Question | None = None  # the last one
+        self._is_owed = False  # an answer that is not wanted any more
 
     def serviceStopped(self) -> None:
         """The client has logged in, or left: its failures are reported."""
@@ -89,6 +91,7 @@ class SshUserAuth(SSHUserAuthServer):
         if service != b"ssh-connection":
             raise MalformedSsh("a login for a service that is not available")
         self._stop_verdict()
+        self._is_owed = False
         self._set_name(split_user(user) or _UNNAMED)
         if method == b"publickey":
             self._public_key(packet, reader)
@@ -128,6 +131,7 @@ class SshUserAuth(SSHUserAuthServer):
         transport = self.transport
 
         def decided(verdict: T) -> None:
+            self._is_owed = self._answer is not None
             self._verdict = self._answer = None
             if not transport.ended:
                 then(verdict)
@@ -224,10 +228,18 @@ class SshUserAuth(SSHUserAuthServer):
         )
 
     def _ask(self, question: Question) -> Deferred[bytes]:
-        """Put one question to the client (section 3.2)."""
+        """Put one question to the client, or only show it a text (section 3.2)."""
+        self._question = question
+        self.transport.allow_longer(question.seconds)
+        if not (question.is_asked or question.text):
+            return succeed(b"")
         self._answer = answer = Deferred[bytes]()
-        prompt = string(question.text.encode()) + (b"\1" if question.echo else b"\0")
-        body = string(b"") + string(b"") + string(b"") + uint32(1) + prompt
+        text = string(question.text.encode())
+        if question.is_asked:
+            prompt = uint32(1) + text + (b"\1" if question.echo else b"\0")
+            body = string(b"") + string(b"") + string(b"") + prompt
+        else:
+            body = string(b"") + text + string(b"") + uint32(0)
         self.transport.sendPacket(MSG_USERAUTH_INFO_REQUEST, body)
         # Not from within the authenticator: what is read may cancel the judgement.
         self.transport.timers.later("question", 0, self._read_answer, answer)
@@ -238,14 +250,23 @@ class SshUserAuth(SSHUserAuthServer):
             self.transport.input.release("verdict")
 
     def ssh_USERAUTH_INFO_RESPONSE(self, packet: bytes) -> None:
-        """The answer to the one question that was asked (section 3.4)."""
+        """The answer to the one question that was asked (section 3.4). One that comes after the
+        verdict is ignored.
+
+        While the operator does something elsewhere the client is read: it may leave, or begin anew.
+        """
         reader = SshReader(packet)
         waiting, self._answer = self._answer, None
-        if waiting is None or reader.uint32() != 1:
+        if waiting is None and self._is_owed:
+            self._is_owed = False
+            return
+        question = self._question
+        if waiting is None or question is None or reader.uint32() != question.is_asked:
             raise MalformedSsh("an answer to a question that was not asked")
-        answer = reader.string(limits.ANSWER_LIMIT)
+        answer = reader.string(limits.ANSWER_LIMIT) if question.is_asked else b""
         reader.end()
-        self.transport.input.hold("verdict")
+        if not question.seconds:
+            self.transport.input.hold("verdict")
         waiting.callback(answer)
 
     # Verdicts

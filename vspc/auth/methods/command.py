@@ -1,31 +1,20 @@
 """`auth_command`: the administrator's program asks the client, and decides.
 
 They exchange lines on the program's standard input and output: docs/auth-command.md has the
-protocol. One question at a time: it may not be followed by another one or by "ok" before its
-answer; "no" may come at any time. The verdict counts, not the exit status. Everything else is a
-"no": another line, an end without a verdict, over 64 KiB of output, over 20 questions, or 10 s in
-which neither a line comes nor a question is open.
+protocol, `vspc.auth.dialogue` reads it. The verdict counts, not the exit status. Everything else is
+a "no": another line, an end without a verdict, over 64 KiB of output, over 20 questions, or 10 s in
+which neither a line comes nor a question is open, unless the program asked for more time (`wait`).
 """
 
-import re
-import unicodedata
-from collections.abc import Iterator
+from collections import deque
 
 from twisted.internet.defer import Deferred
 
+from vspc.auth.dialogue import ANSWER, METHOD, ProgramDialogue, refusal
 from vspc.auth.directory import UNKNOWN, OperatorDirectory
 from vspc.auth.method import Attempt, AuthContext, Evidence
-from vspc.auth.programs import (
-    NAME,
-    ClientAnswer,
-    ProgramFailed,
-    ProgramRun,
-    Programs,
-    Secrets,
-    ending,
-)
+from vspc.auth.programs import NAME, ClientAnswer, ProgramFailed, ProgramRun, Programs, ending
 from vspc.common.addresses import rate_key
-from vspc.common.text import safe
 from vspc.config import Config
 from vspc.config.proofs import MethodSettings
 from vspc.config.values import ProgramPath
@@ -33,182 +22,92 @@ from vspc.console.authentication import (
     Asker,
     Claimant,
     ProofRefused,
-    Proved,
     Question,
     RefusalCause,
     Verdict,
 )
 from vspc.console.session import Proof, SessionLimits
 
-VERSION = 1
-
-OUTPUT = 64 * 1024
-"""Bytes that a program may print."""
-
-QUESTIONS = 20
-
-TEXT = 1024
-"""Characters of a question or a reason that are shown."""
-
-ANSWER = 1024
-"""Bytes of an answer."""
-
-METHOD = "auth_command"
-"""As a word of `require`, and in `Proof.via`."""
-
-_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})?")
-
-
-def encoded(text: str | bytes) -> bytes:
-    """`text` as a line carries it."""
-    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    return "".join(map(_escaped, data.decode("utf-8", "surrogateescape"))).encode()
-
-
-def _escaped(character: str) -> str:
-    if character != "%" and unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"}:
-        return character
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
-
-
-def decoded(text: bytes) -> bytes:
-    """The bytes that `text` of a line stands for. Raises ValueError if it is not encoded."""
-
-    def byte(match: re.Match[bytes]) -> bytes:
-        if match[1] is None:
-            raise ValueError("a percent sign without two hexadecimal digits")
-        return bytes.fromhex(match[1].decode())
-
-    return _ENCODED.sub(byte, text)
-
-
-def _refusal(reason: str) -> ProofRefused:
-    return ProofRefused(f"{METHOD}: {reason}", Proof(METHOD))
-
-
-class ProgramDialogue:
-    """One conversation with a program: bytes to questions and a verdict, answers to bytes.
-
-    Nothing follows the verdict, and no bytes raise an exception. Answers go to `secrets`, so that
-    they are not logged.
-    """
-
-    def __init__(self, secrets: Secrets | None = None) -> None:
-        self._secrets = Secrets() if secrets is None else secrets
-        self._line = b""
-        self._received = 0
-        self._questions = 0
-        self.is_asking = False
-        self.is_over = False
-
-    def opening(self, claimant: Claimant) -> bytes:
-        """The first lines to the program."""
-        return (
-            b"version %d\n" % VERSION
-            + b"operator %s\n" % encoded(claimant.name)
-            + b"address %s\n" % encoded(claimant.address)
-        )
-
-    def answer(self, text: bytes) -> bytes:
-        """The line that answers the program's question; empty if there is no question."""
-        if not self.is_asking or self.is_over:
-            return b""
-        self.is_asking = False
-        sent = encoded(text)
-        self._secrets.add(text, sent)
-        return b"answer %s\n" % sent
-
-    def receive(self, data: bytes) -> Iterator[Question | Verdict]:
-        """What `data`, from the program, asks or decides."""
-        if self.is_over:
-            return
-        self._received += len(data)
-        *lines, self._line = (self._line + data).split(b"\n")
-        for line in lines:
-            yield self._parse(line)
-            if self.is_over:
-                return
-        if self._received > OUTPUT:
-            yield self.refuse(f"it printed more than {OUTPUT // 1024} KiB")
-
-    def refuse(self, reason: str) -> ProofRefused:
-        """The end, for a reason of our own."""
-        self.is_over, self.is_asking, self._line = True, False, b""
-        return _refusal(reason)
-
-    def _parse(self, line: bytes) -> Question | Verdict:
-        word, _space, rest = line.removesuffix(b"\r").partition(b" ")
-        try:
-            text = decoded(rest)
-        except ValueError as error:
-            return self.refuse(f"invalid line: {error}")
-        if word in (b"ask", b"ask-visible"):
-            return self._ask(safe(text, TEXT), word == b"ask-visible")
-        if word == b"no":
-            shown = self._secrets.shown(text, TEXT)
-            return self.refuse(f"refused: {shown}" if text else "refused")
-        if word != b"ok" or rest:
-            return self.refuse("invalid line: not in the protocol")
-        if self.is_asking:
-            return self.refuse("it printed ok before its question was answered")
-        self.is_over = True
-        return Proved(METHOD, Proof(METHOD))
-
-    def _ask(self, text: str, echo: bool) -> Question | ProofRefused:
-        if self.is_asking:
-            return self.refuse("it asked again before its question was answered")
-        self._questions += 1
-        if self._questions > QUESTIONS:
-            return self.refuse(f"it asked more than {QUESTIONS} questions")
-        self.is_asking = True
-        return Question(text, echo)
+WAIT = 600.0
+"""Seconds that a program may wait for its operator, by default."""
 
 
 async def converse(
-    programs: Programs, command: ProgramPath, claimant: Claimant, ask: Asker
+    programs: Programs, command: ProgramPath, claimant: Claimant, ask: Asker, wait: float = WAIT
 ) -> Verdict:
-    """Let `command` ask the client, with `ask`, and decide."""
+    """Let `command` ask the client, with `ask`, and decide. It may wait for `wait` seconds in all
+    for what the operator does elsewhere.
+    """
     if len(claimant.name) > NAME:
-        return _refusal(f"the operator's name has more than {NAME} characters")
+        return refusal(f"the operator's name has more than {NAME} characters")
     try:
         async with programs.run(command.words, rate_key(claimant.address)) as run:
-            return await _led(run, claimant, ask)
+            return await _Conversation(run, ask, wait).lead(claimant)
     except ProgramFailed as failure:
-        return _refusal(str(failure))
+        return refusal(str(failure))
 
 
-async def _led(run: ProgramRun, claimant: Claimant, ask: Asker) -> Verdict:
-    """The conversation that the program of `run` leads. Raises `ProgramFailed`."""
-    dialogue = ProgramDialogue(run.secrets)
-    run.child.write(dialogue.opening(claimant))
-    asking: Deferred[None] | None = None
+class _Conversation:
+    """The program of `run` leads; one thing at a time is shown to the client. `wait` as above."""
 
-    async def put(question: Question) -> None:
-        run.answered(await ask(question))
+    def __init__(self, run: ProgramRun, ask: Asker, wait: float) -> None:
+        self._run = run
+        self._ask = ask
+        self._dialogue = ProgramDialogue(run.secrets, wait)
+        # What the program printed and is not dealt with: bounded, as its output is.
+        self._coming = deque[Question | Verdict]()
+        self._shown: Question | None = None
+        self._asking: Deferred[None] | None = None
 
-    try:
-        while True:
-            match await run.next():
-                case bytes(data):
-                    for event in dialogue.receive(data):
-                        if not isinstance(event, Question):
-                            return event
-                        run.pause()
-                        asking = Deferred.fromCoroutine(put(event))
-                        asking.addErrback(lambda _: run.fail("the client was not asked"))
-                case ClientAnswer(text):
-                    asking = None
-                    if len(text) > ANSWER:
-                        raise ProgramFailed(f"the answer has more than {ANSWER:,} bytes")
-                    run.child.write(dialogue.answer(text))
-                    run.resume()
-                case ProgramFailed() as failure:
-                    raise failure
-                case int(status):
+    async def lead(self, claimant: Claimant) -> Verdict:
+        """To the verdict. Raises `ProgramFailed`."""
+        self._run.child.write(self._dialogue.opening(claimant))
+        try:
+            while True:
+                while self._coming and (self._shown is None or self._shown.is_asked):
+                    event = self._coming.popleft()
+                    if not isinstance(event, Question):
+                        return event
+                    self._show(event)
+                self._take(await self._run.next())
+        finally:
+            if self._asking is not None:
+                self._asking.cancel()
+
+    def _show(self, question: Question) -> None:
+        async def put() -> None:
+            self._run.answered(await self._ask(question))
+
+        self._run.pause()
+        self._shown = question
+        self._asking = Deferred.fromCoroutine(put())
+        self._asking.addErrback(lambda _: self._run.fail("the client was not asked"))
+
+    def _take(self, event: bytes | int | ClientAnswer | ProgramFailed) -> None:
+        match event:
+            case bytes(data):
+                if self._run.is_waiting and b"\n" in data:
+                    self._run.resume()
+                self._coming.extend(self._dialogue.receive(data))
+            case ClientAnswer(text):
+                self._answered(text)
+            case ProgramFailed() as failure:
+                raise failure
+            case int(status):
+                if not self._dialogue.is_over:
                     raise ProgramFailed(f"it ended without a verdict ({ending(status)})")
-    finally:
-        if asking is not None:
-            asking.cancel()
+
+    def _answered(self, text: bytes) -> None:
+        question, self._shown, self._asking = self._shown, None, None
+        assert question is not None
+        if question.seconds and not self._coming:
+            self._run.wait(question.seconds)
+            return
+        if question.is_asked:
+            if len(text) > ANSWER:
+                raise ProgramFailed(f"the answer has more than {ANSWER:,} bytes")
+            self._run.child.write(self._dialogue.answer(text))
+        self._run.resume()
 
 
 class CommandMethod:
@@ -226,16 +125,20 @@ class CommandMethod:
     def __init__(self, context: AuthContext, config: Config, directory: OperatorDirectory) -> None:
         self._context = context
         self._command = config.ssh.auth_command
+        self._wait = config.ssh.auth_command_wait
+        self._directory = directory
 
     async def prove(self, attempt: Attempt) -> Verdict:
-        """The program is run even if its verdict cannot count; it makes no operators."""
+        """The program is run even if its verdict cannot count."""
         claimant = attempt.claimant
         if self._command is None:
-            return _refusal("it is not configured")
-        verdict = await converse(self._context.programs, self._command, claimant, attempt.ask)
+            return refusal("it is not configured")
+        verdict = await converse(
+            self._context.programs, self._command, claimant, attempt.ask, self._wait
+        )
         if isinstance(verdict, ProofRefused):
             return verdict
-        if attempt.operator is UNKNOWN:
+        if attempt.operator is UNKNOWN and not self._directory.admits(claimant.name):
             cause = RefusalCause.UNKNOWN_OPERATOR
             return ProofRefused("unknown operator", verdict.proof, cause=cause)
         why = attempt.untimely or self._context.locked(claimant.name, verdict.proof)
