@@ -27,6 +27,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "ssh-keyscan": "openssh-client",
         "busybox": "busybox-static",
         "conserver": "conserver-server",
+        "gdb": "gdb",
         "console": "conserver-client",
         "nc": "netcat-openbsd",
         "nft": "nftables",

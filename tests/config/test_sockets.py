@@ -103,6 +103,12 @@ class Sockets(ConfigTest):
         found = self.mistakes(self.one().replace('"raw"', '"telnett"'))
         self.assertIn("telnet", found["console.listen[0].protocol"])
 
+    def test_split_break_is_for_raw_sockets(self) -> None:
+        text = self.one() + "split_break = true\n"
+        self.assertTrue(self.load(text).console.listen[0].split_break)
+        found = self.mistakes(text.replace('"raw"', '"telnet"'))
+        self.assertIn("raw only", found["console.listen[0].split_break"])
+
     def test_authorities_without_tls(self) -> None:
         self.write("x", "ca.pem")
         text = self.one() + 'client_ca = "ca.pem"\n'

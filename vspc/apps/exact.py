@@ -49,6 +49,9 @@ class BridgeRules:
 RAW = BridgeRules()
 """A program ends where it may not type; a VM that is away may come back."""
 
+DEBUGGER = BridgeRules(RAW.refusals | {Refusal.LINE})
+"""The same for one that cannot do without BREAKs."""
+
 
 class ExactBridge(Program):
     """`raw`, `-W`, `console` without a terminal, and sockets for programs."""

@@ -39,6 +39,8 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
             )
         if "client_ca" in has and entry.get("tls") is not True:
             yield f"{key}.client_ca", "used with TLS only", "set tls = true"
+        if entry.get("split_break") is True and entry.get("protocol") != "raw":
+            yield f"{key}.split_break", "used with raw only", 'set protocol = "raw"'
         if not {"operator", "client_ca"} & has:
             allowed = "set operator, whose access rules decide, or client_ca"
             yield key, "no operator named", allowed

@@ -109,6 +109,7 @@ class SocketSettings:
     max: int = field(default=8, metadata=within(1, 1000))
     tls: bool = False
     client_ca: Readable | None = None
+    split_break: bool = False
 
     @property
     def addresses(self) -> tuple[SocketAddress, ...]:

@@ -17,6 +17,7 @@ from vspc.console.sessions import end_sessions
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
 from vspc.doors.programs.door import ProgramDoor, SocketError
 from vspc.doors.programs.socket import ADMISSIONS
+from vspc.wire.gdb import packet
 
 
 class RawSockets(SynchronousTestCase):
@@ -38,6 +39,21 @@ class RawSockets(SynchronousTestCase):
         self.assertEqual(len(console.attachments), 0)
         self.assertEqual(self.hall.logins.told[1:], ["alice left"])
         self.assertEqual(self.hall.failures, 0)
+
+    def test_for_gdb_only_packets_go_out_and_an_interrupt_is_a_break_and_g(self) -> None:
+        self.hall.reload(entry(split_break=True))
+        console, line = self.hall.connected()
+        client = Client(self.hall, 4001)
+        console.link.output(b"login: ")
+        client.say(packet(b"?"))
+        console.link.output(b"sysrq: DEBUG\r\n+" + packet(b"S05"))
+        self.assertEqual(client.heard(), b"+" + packet(b"S05"))
+        client.say(b"\x03")
+        sent = [each for each in line.log if each != "?"]
+        self.assertEqual((sent[:2], sent[-2:]), (["BREAK", b"g"], ["BREAK", b"g"]))
+        line.carries_break = False
+        client.say(b"\x03")
+        self.assertTrue(client.closed)
 
     def test_the_console_comes_later_and_no_byte_of_it_is_missed(self) -> None:
         client = Client(self.hall, 4001)

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from vspc.apps.exact import ExactBridge
+from vspc.apps.debugger import SplitBreak
+from vspc.apps.exact import DEBUGGER, RAW, BridgeRules, ExactBridge
 from vspc.apps.following import look_back_denial
-from vspc.apps.forms import PLAIN, JsonLines
+from vspc.apps.forms import PLAIN, Form, JsonLines
 from vspc.apps.verbs.console import (
     CATCH,
     OPTIONS,
@@ -16,18 +17,19 @@ from vspc.apps.verbs.console import (
 )
 from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
-from vspc.apps.verbs.kinds import OFFSET
+from vspc.apps.verbs.kinds import OFFSET, UsageError
 from vspc.common.text import safe
 
 FROM = Option("--from", "begin at this offset of the log", OFFSET)
 JSON = Flag("--json", "output, input and what happens as JSON, one object a line")
+SPLIT_BREAK = Flag("--split-break", "for GDB: kgdb on the console; interrupts are BREAK and g")
 
 GRAMMAR = Grammar(
     "raw",
     "exact bytes both ways, from now on or from an offset in the log",
     arguments=(NAME,),
-    options=(FROM, JSON, *OPTIONS),
-    examples=("raw web1 --from 0", "raw web1 --json"),
+    options=(FROM, JSON, SPLIT_BREAK, *OPTIONS),
+    examples=("raw web1 --from 0", "raw web1 --json", "raw web1 --split-break"),
 )
 
 FORWARD = "forward"
@@ -41,6 +43,8 @@ async def run(call: Call, parsed: Parsed) -> Takeover:
 
 async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
     """`raw` on the console that `typed` names; also for `-W`."""
+    if chosen.has(JSON) and chosen.has(SPLIT_BREAK):
+        raise UsageError("--json and --split-break exclude each other")
     try:
         arrived = await select(call, typed, chosen)
     except VerbExit:
@@ -67,9 +71,16 @@ async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
     else:
         call.record("raw", console, offset=offset)
     read_only, catches = chosen.has(READ_ONLY), chosen.has(CATCH)
-    form = JsonLines() if chosen.has(JSON) else PLAIN
-    bridge = ExactBridge(call, console, offset, read_only, catches=catches, form=form)
+    form, rules = _form(chosen)
+    bridge = ExactBridge(call, console, offset, read_only, rules=rules, catches=catches, form=form)
     return partial(bridge.begin, arrived.early)
+
+
+def _form(chosen: Parsed) -> tuple[Form, BridgeRules]:
+    """What goes over the channel, and what ends it."""
+    if chosen.has(SPLIT_BREAK):
+        return SplitBreak(), DEBUGGER
+    return (JsonLines() if chosen.has(JSON) else PLAIN), RAW
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True, attaches=True)

@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from vspc.apps.debugger import SplitBreak
 from vspc.apps.exact import BridgeRules, ExactBridge
+from vspc.apps.forms import PLAIN
 from vspc.apps.verbs.context import FAILED, Call, VerbContext
 from vspc.common.clock import Timer
 from vspc.common.serial import ModemState, PortSettings
@@ -100,10 +102,12 @@ class ProgramChannel:
         session: Session,
         wire: ProgramWire,
         left: Callable[["ProgramChannel"], None],
+        splits: bool = False,
     ) -> None:
-        """`left` is called when it is over."""
+        """`left` is called when it is over. `splits`: the client is GDB, kgdb is on the console."""
         self._context = context
         self._left = left
+        self._splits = splits
         self._wire = wire
         self._call = Call(context.verbs, session, self, verb="socket")
         self._program: Program | None = None
@@ -165,7 +169,8 @@ class ProgramChannel:
         if not console.live:
             self._tell(f"[{console.title} is away]")
         begins = self._context.begins(console)
-        self._bridge = ExactBridge(self._call, console, begins, rules=self._rules)
+        form = SplitBreak() if self._splits else PLAIN
+        self._bridge = ExactBridge(self._call, console, begins, rules=self._rules, form=form)
         self._bridge.begin()
         self._wire.port_changed()
 
@@ -177,7 +182,7 @@ class ProgramChannel:
         wire = self._wire
         if wire.tells:
             return BridgeRules(frozenset(), on_break=wire.send_break)
-        return BridgeRules(_EVERY_REFUSAL, breaks=False, unsent=True, on_break=wire.send_break)
+        return BridgeRules(_EVERY_REFUSAL, self._splits, unsent=True, on_break=wire.send_break)
 
     # The console as a serial port (`vspc.doors.programs.comport.ServedPort`)
 

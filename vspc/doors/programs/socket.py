@@ -110,7 +110,8 @@ class ProgramSocket:
             raise
         now = self.clock.wall()
         login = begin_login(UserName(operator.name, None, ()), operator, proof, address, now)
-        channel = ProgramChannel(self.channel, login.session, wire, self._leave)
+        splits = self.entry.split_break
+        channel = ProgramChannel(self.channel, login.session, wire, self._leave, splits)
         self.channels[channel] = login
         self.logins.program(login, channel)
         return channel

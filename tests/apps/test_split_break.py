@@ -1,0 +1,70 @@
+"""`raw --split-break`: GDB on a console that a kernel shares with kgdb."""
+
+from tests.apps.support import FakeChannel
+from tests.apps.test_verbs import VerbTest
+from vspc.wire.gdb import packet
+
+
+class SplitBreaks(VerbTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.gdb = self.desk.say("raw web01 --split-break")
+        self.reader, self.sink = self.desk.attach(self.web, "carol")
+
+    def says(self, data: bytes, gdb: FakeChannel | None = None) -> bytes:
+        """What GDB gets of what the VM prints."""
+        channel = gdb or self.gdb
+        before = len(channel.output)
+        self.web.link.output(data)
+        self.desk.turn()
+        return bytes(channel.output[before:])
+
+    def test_attaching_stops_nothing_and_the_first_byte_of_gdb_does(self) -> None:
+        self.assertEqual(self.line.log, [])
+        self.gdb.type(b"+")
+        self.gdb.type(packet(b"qSupported"))
+        sent = [each for each in self.line.log if each != "?"]
+        self.assertEqual(sent, ["BREAK", b"g", b"+", *sent[3:]])
+        self.assertEqual(b"".join(sent[3:]), packet(b"qSupported"))  # type: ignore[arg-type]
+
+    def test_gdb_gets_packets_and_the_operators_get_all(self) -> None:
+        self.gdb.type(packet(b"?"))
+        said = b"sysrq: DEBUG\r\n+" + packet(b"S05")
+        self.assertEqual(self.says(said), b"+" + packet(b"S05"))
+        self.assertEqual(self.says(b"[ 1.0] + a - b $HOME # 5%\r\n"), b"")
+        self.assertEqual(self.says(b"$ " + packet(b"S05")), packet(b"S05"))
+        self.sink.read()
+        self.assertIn(said, bytes(self.sink.output))
+
+    def test_one_acknowledgement_for_each_packet(self) -> None:
+        self.gdb.type(packet(b"g") + packet(b"g"))
+        self.assertEqual(self.says(b"-"), b"-")
+        self.gdb.type(packet(b"g"))
+        self.assertEqual(self.says(b"+"), b"+")
+        self.assertEqual(self.says(b"1 + 1"), b"")
+
+    def test_an_interrupt_is_a_break_and_g(self) -> None:
+        self.gdb.type(packet(b"c"))
+        self.line.log.clear()
+        self.gdb.type(b"\x03")
+        self.assertEqual([each for each in self.line.log if each != "?"], ["BREAK", b"g"])
+        self.line.log.clear()
+        binary = b"$X0,1:\x03#00"
+        for each in binary:
+            self.gdb.type(bytes([each]))
+        self.assertNotIn("BREAK", self.line.log)
+
+    def test_the_echo_of_a_kernel_that_has_not_stopped_is_no_answer(self) -> None:
+        self.gdb.type(packet(b"qSupported"))
+        self.assertEqual(self.says(b"g" + packet(b"qSupported")), b"")
+        self.assertEqual(self.says(b"+" + packet(b"")), b"+" + packet(b""))
+
+    def test_a_line_without_breaks_ends_it(self) -> None:
+        self.line.carries_break = False
+        self.gdb.type(packet(b"?"))
+        self.assertEqual(self.gdb.status, 1)
+        self.assertIn("BREAK", self.gdb.complaint)
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_it_is_not_json(self) -> None:
+        self.assertEqual(self.desk.say("raw web01 --split-break --json").status, 2)
