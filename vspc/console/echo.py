@@ -102,6 +102,28 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 @define(eq=False)
+class ByteEcho:
+    """What came back so far of one typed byte, and then of the next one."""
+
+    _partial: bytes = field(default=b"", init=False)
+
+    def feed(self, typed: int, byte: int) -> bool | None:
+        """Whether `byte`, which the VM sent, ends the echo of `typed`; None: it is something else.
+        Where a line editor wraps a line, a space and a CR do not count.
+        """
+        received = self._partial + bytes([byte])
+        self._partial = b""
+        if received in _FORMS[typed]:
+            return True
+        if received == _WRAP:
+            return False
+        if any(form.startswith(received) for form in (*_FORMS[typed], _WRAP)):
+            self._partial = received
+            return False
+        return None
+
+
+@define(eq=False)
 class Echo:
     """One console's typed bytes, as long as one operator has the pen.
 
@@ -118,7 +140,7 @@ class Echo:
     _hidden: int = field(default=0, init=False)  # bytes after those in `_ready`
     _hidden_at: float = field(default=0.0, init=False)  # when the last of them was hidden
     _doubtful: bool = field(default=False, init=False)  # the line that is typed now is hidden
-    _partial: bytes = field(default=b"", init=False)  # the beginning of an echo of several bytes
+    _byte: ByteEcho = field(factory=ByteEcho, init=False)  # of the first one that is awaited
     _returned: bool = field(default=False, init=False)  # a LF now is part of the echo of a CR
 
     def typed(self, data: bytes, now: float) -> None:
@@ -178,18 +200,10 @@ class Echo:
 
     def _matches(self, byte: int) -> bool:
         """Whether `byte` goes on with the echo of what is awaited."""
-        received = self._partial + bytes([byte])
-        typed = self._awaited[0][0]
-        if received in _FORMS[typed]:
-            self._partial = b""
+        is_whole = self._byte.feed(self._awaited[0][0], byte)
+        if is_whole:
             self._came_back(byte)
-        elif received == _WRAP:
-            self._partial = b""
-        elif any(form.startswith(received) for form in (*_FORMS[typed], _WRAP)):
-            self._partial = received
-        else:
-            return False
-        return True
+        return is_whole is not None
 
     def _came_back(self, last: int) -> None:
         typed, _ = self._awaited.popleft()
@@ -214,7 +228,7 @@ class Echo:
         count = len(self._echoed) + len(self._awaited)
         self._awaited.clear()
         self._echoed.clear()
-        self._partial, self._returned = b"", False
+        self._byte, self._returned = ByteEcho(), False
         self._hide(count, now)
 
     def _hide(self, count: int, now: float) -> None:
