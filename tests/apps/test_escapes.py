@@ -154,9 +154,9 @@ class CommandsTest(SynchronousTestCase):
         self.patch(bridge, "COMMANDS", extended)
 
     def attach(
-        self, operator: Operator = ALICE, kind: str = "xterm", columns: int = 80
+        self, operator: Operator = ALICE, kind: str = "xterm", columns: int = 80, rows: int = 24
     ) -> FakeChannel:
-        terminal = Terminal(kind, columns, 24)
+        terminal = Terminal(kind, columns, rows)
         return self.desk.ask("console web01", self.desk.login(operator), terminal)
 
     def asking_a_line(self) -> FakeChannel:
@@ -244,13 +244,30 @@ class Prompts(CommandsTest):
 class Help(CommandsTest):
     def test_it_fits_the_window(self) -> None:
         for columns in (30, 40, 80, 200):
-            alice = self.attach(columns=columns)
+            alice = self.attach(columns=columns, rows=100)
             alice.output.clear()
             alice.type(b"\x05c?")
             lines = alice.text.splitlines()
+            terminal = alice.program
+            assert isinstance(terminal, bridge.TerminalBridge)
             for command in table.ALL:
-                self.assertIn(f"^Ec{command.keys}", alice.text)
+                shown = command.is_offered(terminal)
+                (self.assertIn if shown else self.assertNotIn)(f"^Ec{command.keys} ", alice.text)
             self.assertTrue(all(cells(line) < columns for line in lines if "  " in line), lines)
+
+    def test_with_too_few_rows_it_waits_for_a_key(self) -> None:
+        alice = self.attach(columns=40, rows=10)
+        alice.output.clear()
+        alice.type(b"\x05c?")
+        self.assertLess(alice.text.count("\n"), 10)
+        self.assertIn("more lines: any key goes on, q ends]", alice.text)
+        while "more lines" in alice.text:
+            alice.output.clear()
+            alice.type(b" ")
+        self.assertIn("one ^E for the VM", alice.text)
+        alice.type(b"\x05c?")
+        alice.type(b"qls\r")
+        self.assertEqual(bytes(self.line.sent), b"ls\r")
 
     def test_it_shows_only_what_one_may_do(self) -> None:
         bob = self.attach(BOB)

@@ -48,7 +48,8 @@ class Dispatcher:
 
     def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb whose words are separate, as a process has them."""
-        VERBS.run_words(Call(self.context, session, channel), words)
+        call = Call(self.context, session, channel)
+        VERBS.run_words(evolve(call, choose=ConsoleChooser(call).resume), words)
 
     def _forced(self, call: Call, login: Login, command: str, request: Request) -> None:
         """The command of the key, or of the certificate, whatever is requested.
@@ -89,6 +90,7 @@ class Dispatcher:
 
     def _requested(self, call: Call, login: Login, request: Request) -> None:
         """A verb, a console by its name alone, or the chooser."""
+        call = evolve(call, choose=ConsoleChooser(call).resume)
         try:
             asked = _invocation(login, request)
         except UsageError as mistake:

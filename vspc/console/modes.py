@@ -198,6 +198,11 @@ class TerminalModes:
         return self.is_alternate or self._look.origin or _ORIGIN in self._private
 
     @property
+    def brackets_pastes(self) -> bool:
+        """Whether marks are put around what is pasted."""
+        return 2004 in self._private
+
+    @property
     def utf8_mouse(self) -> bool:
         """Whether mouse reports are in UTF-8."""
         return 1005 in self._private

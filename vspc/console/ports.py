@@ -7,7 +7,7 @@ chooser) implements `Program`. `Line` is the connection of a virtual machine.
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from attrs import frozen
 
@@ -99,6 +99,14 @@ class Channel(Protocol):
 
     def finish(self, status: int) -> None:
         """Send what is written, then the exit status, then close. Later calls change nothing."""
+
+
+@runtime_checkable
+class SuspendableChannel(Protocol):
+    """A channel whose client can be suspended, as by job control."""
+
+    def suspend(self) -> None:
+        """Suspend the operator's client; it goes on when its shell continues it."""
 
 
 class InThread(Protocol):

@@ -6,8 +6,9 @@ may read, and attaches to the one chosen.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from vspc.apps.chooser.model import Left, Outcome, Row, Visit
 from vspc.apps.chooser.views import PlainView, ScreenView
@@ -264,6 +265,15 @@ class ConsoleChooser:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._listing = Listing()
+        self._kept: tuple[Console, int] | None = None  # a console that was left for a while
+
+    def resume(self, console: Console, offset: int, text: str = "") -> None:
+        """The chooser for an operator who comes from `console`, where the output up to `offset` was
+        shown; whoever selects it again goes on there. `text` is the filter.
+        """
+        self._kept = console, offset
+        row = next((row for row in self._rows() if row.key is console), None)
+        self.show(visit=None if row is None else Visit(row, text))
 
     def show(self, remark: str = "", visit: Visit | None = None) -> None:
         """The chooser. `visit`: where the operator comes back from; `remark`: why, if it was not
@@ -291,9 +301,12 @@ class ConsoleChooser:
         console = visit.row.key
         assert isinstance(console, Console)
         if self._call.may_read(console):
+            kept, self._kept = self._kept, None
+            began = kept[1] if kept is not None and kept[0] is console else None
+            back = partial(self.resume, text=visit.text)
             attaching = console_verb.attach(
-                self._call,
-                Arrival(console),
+                evolve(self._call, choose=back),
+                Arrival(console, began),
                 self._call.options,
                 left=lambda why: self.show(why, visit),
             )

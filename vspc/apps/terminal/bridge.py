@@ -112,10 +112,16 @@ class TerminalBridge(Program):
     def ready(self) -> None:
         """Show what there is, as much as the channel takes."""
         self._output.go_on()
+        self._changed()
 
     def writable(self) -> None:
         self._input.pump()
         self.parsed()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.keys.mode is not None:
+            self.keys.mode.changed()
 
     def host_changed(self, old: str, new: str) -> None:
         if "write" in self.attachment.rights:
@@ -203,7 +209,6 @@ class TerminalBridge(Program):
 
     def type(self, data: bytes) -> None:
         """Type `data` at the VM, as if the operator had."""
-        self._input.received(len(data))
         self._input.type(data)
         self.parsed()
 
@@ -228,6 +233,10 @@ class TerminalBridge(Program):
     def _forget_breaks(self) -> None:
         self._breaks = 0
         self.attachment.account.on_break = None
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """What the operator has tried was refused: for the audit file, each kind once."""
+        self._refusals.record(refusal)
 
     def report_pen(self, refusal: Refusal | None) -> None:
         """Say that the operator has the pen, or why not and what to do."""
@@ -259,6 +268,19 @@ class TerminalBridge(Program):
         self._refusals.report()
         self.screen.line(f"left {self.console.title}")
         self._leave(DONE)
+
+    def choose(self) -> None:
+        """Go to the chooser, from which one comes back to the same place of the output."""
+        choose = self.call.choose
+        if choose is None:
+            self.screen.line("this login has no chooser")
+            return
+        self.give_back()
+        self._refusals.report()
+        offset = self.attachment.offset
+        if owed := self._stop():
+            self._channel.consumed(owed)
+        choose(self.console, offset)
 
     # The end
 

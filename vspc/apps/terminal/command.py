@@ -7,7 +7,7 @@ a terminal, and the table in docs/operators.md, are made of them.
 from collections.abc import Callable
 from typing import Protocol
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from vspc.apps.terminal.input import InputMode, TerminalInput
 from vspc.apps.terminal.screen import Screen
@@ -48,6 +48,9 @@ class OperatorTerminal(Protocol):
     def send_break(self) -> None:
         """One BREAK, behind what was typed, and say what becomes of it."""
 
+    def record_refusal(self, refusal: Refusal) -> None:
+        """What the operator has tried was refused: for the audit file, each kind once."""
+
     def report_pen(self, refusal: Refusal | None) -> None:
         """Say that the operator has the pen, or why not and what to do."""
 
@@ -65,13 +68,17 @@ class OperatorTerminal(Protocol):
     def leave(self) -> None:
         """Leave the console."""
 
+    def choose(self) -> None:
+        """Leave it for the chooser, from which one comes back to the same place of the output."""
+
 
 @frozen(eq=False)
 class EscapeCommand:
     """`keys` follow `^Ec`: one character, or two where the first one is a prefix (`l0`).
 
-    `help` is a few words. Without the right `right` on the console it is not listed; `run` says
-    why it does not work. `offered` may hide it for another reason.
+    `help` is a few words, and `text` gives those for one terminal. Without the right `right` on the
+    console it is not listed; `run` says why it does not work. `offered` may hide it for another
+    reason.
     """
 
     keys: str
@@ -79,6 +86,9 @@ class EscapeCommand:
     run: Callable[[OperatorTerminal], None]
     right: str = ""
     offered: Callable[[OperatorTerminal], bool] = lambda _terminal: True
+    text: Callable[[OperatorTerminal], str] = Factory(
+        lambda command: lambda _terminal: command.help, takes_self=True
+    )
 
     def is_offered(self, terminal: OperatorTerminal) -> bool:
         """Whether help lists it."""

@@ -177,6 +177,10 @@ class InputMode(Protocol):
         """The window has another size."""
         return
 
+    def changed(self) -> None:
+        """Something has happened on the console, or it takes input again."""
+        return
+
     def close(self) -> None:
         """It is over, or the terminal is leaving: stop timers, and undo what was done to the
         screen.

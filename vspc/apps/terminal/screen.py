@@ -128,6 +128,11 @@ class Screen:
         self._channel.write(b"\r\n" + (b"" if self._modes is None else self._modes.again))
         self._at_margin = True
 
+    def bracket_pastes(self, on: bool) -> None:
+        """Have the terminal mark what is pasted, or end that, unless the VM has asked for it."""
+        if self._modes is not None and not self._modes.brackets_pastes:
+            self._channel.write(b"\x1b[?2004h" if on else b"\x1b[?2004l")
+
     def break_off(self) -> None:
         """Output is lost here: end a control sequence that is incomplete."""
         if self._modes is not None:

@@ -39,10 +39,9 @@ def pasted(data: bytes) -> bytes:
 
 
 class Paste:
-    """Types `text`; `done` bytes of it so far. Each method raises `TypingStopped`."""
+    """Types `text`; `done` bytes of it so far. `type` raises `TypingStopped`."""
 
-    def __init__(self, task: TypingTask, history: History, text: bytes) -> None:
-        self._task = task
+    def __init__(self, history: History, text: bytes) -> None:
         self._history = history
         self._text = text
         self._offset = 0  # of the output that was not looked at
@@ -59,50 +58,58 @@ class Paste:
         """How many there are."""
         return self._text.rstrip(b"\r").count(b"\r") + 1
 
-    async def at_pace(self, cps: int) -> None:
-        """Type `cps` bytes a second."""
-        self._task.begin()
+    @property
+    def progress(self) -> str:
+        """How far it is."""
+        size = len(self._text)
+        return f"{self.done} of {size} bytes, line {min(self.line, self.lines)} of {self.lines}"
+
+    async def type(self, task: TypingTask, cps: int | None) -> None:
+        """Type all of it, `cps` bytes a second; None: verify each line by its echo."""
+        task.begin()
+        if cps is None:
+            await self._verified(task)
+        else:
+            await self._at_pace(task, cps)
+
+    async def _at_pace(self, task: TypingTask, cps: int) -> None:
         size = max(1, int(cps * TICK))
         while self.done < len(self._text):
             piece = self._text[self.done : self.done + size]
-            await self._type(piece)
-            await self._task.sleep(len(piece) / cps)
+            await task.type(piece)
+            self.done += len(piece)
+            await task.sleep(len(piece) / cps)
 
-    async def verified(self) -> None:
-        """Type each line when the VM is quiet, and its Enter when all of it came back."""
-        self._task.begin()
+    async def _verified(self, task: TypingTask) -> None:
+        """Each line is typed when the VM is quiet, its Enter when all of it came back."""
         for line in self._text.splitlines(keepends=True):
-            await self._until_quiet()
+            await self._until_quiet(task)
             text = line.rstrip(b"\r")
             self._check, self._offset = EchoCheck(), self._history.end
             for at in range(0, len(text), PIECE):
-                await self._type_verified(text[at : at + PIECE])
+                await self._type_verified(task, text[at : at + PIECE])
             if line != text:
-                await self._type_verified(b"\r")
+                await self._type_verified(task, b"\r")
 
-    async def _type(self, piece: bytes) -> None:
-        await self._task.type(piece)
-        self.done += len(piece)
-
-    async def _type_verified(self, piece: bytes) -> None:
+    async def _type_verified(self, task: TypingTask, piece: bytes) -> None:
         self._check.typed(piece)
-        await self._task.type(piece)
-        clock, check, echoed = self._task.clock, self._check, -1
+        await task.type(piece)
+        clock, check, echoed = task.clock, self._check, -1
         began = clock.seconds()
-        while self._read() or not check.is_whole:
+        while self._read(task) or not check.is_whole:
             if check.wrong:
-                await self._task.sleep(QUIET)  # more of it may come, which explains it
-                self._read()
+                await task.sleep(QUIET)  # more of it may come, which explains it
+                self._read(task)
                 raise TypingStopped(self._difference())
             if check.echoed > echoed:
                 echoed, began = check.echoed, clock.seconds()
             left = began + ECHO_PATIENCE - clock.seconds()
             if left <= 0:
                 raise TypingStopped(self._silence())
-            await self._task.pause(left)
+            await task.pause(left)
         self.done += len(piece)
 
-    def _read(self) -> bool:
+    def _read(self, task: TypingTask) -> bool:
         """Compare what came; whether there is more."""
         history = self._history
         if self._check.is_whole:
@@ -113,16 +120,16 @@ class Paste:
         self._offset += len(data)
         self._check.output(data)
         if self._offset < history.end:
-            self._task.changed()
+            task.changed()
             return True
         return False
 
-    async def _until_quiet(self) -> None:
-        clock, history = self._task.clock, self._history
+    async def _until_quiet(self, task: TypingTask) -> None:
+        clock, history = task.clock, self._history
         began = since = clock.seconds()
         end = history.end
         while (left := since + QUIET - clock.seconds()) > 0:
-            await self._task.pause(left)
+            await task.pause(left)
             if history.end != end:
                 end, since = history.end, clock.seconds()
             if clock.seconds() - began > NEVER_QUIET:

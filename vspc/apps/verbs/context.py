@@ -128,7 +128,8 @@ class VerbExit(Exception):
 @frozen
 class Call:
     """One verb on one channel. `target` is the console that the login names, `options` are those
-    behind its comma.
+    behind its comma. `choose` shows the chooser for an operator who comes from a console, at that
+    offset of its output; None where the login has none.
 
     Methods that find or require something raise `VerbExit` where it is missing.
     """
@@ -139,6 +140,7 @@ class Call:
     verb: str = ""
     target: str | None = None
     options: Parsed = NOTHING_PARSED
+    choose: Callable[[Console, int], None] | None = field(default=None, eq=False)
     output: VerbOutput = field(
         default=Factory(lambda self: VerbOutput(self.channel), takes_self=True), eq=False
     )

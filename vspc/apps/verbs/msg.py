@@ -6,6 +6,7 @@ from vspc.apps.verbs.help_text import rule
 from vspc.apps.verbs.kinds import TEXT
 from vspc.apps.verbs.limits import MESSAGES
 from vspc.common.text import safe
+from vspc.console.console import Console
 
 MESSAGE = Argument("TEXT", "the message", TEXT)
 
@@ -23,10 +24,13 @@ LIMIT = 1000
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Show it. The right to read is enough; the rate is limited."""
-    text = parsed[MESSAGE]
+    send_message(call, call.find(parsed[NAME]), parsed[MESSAGE])
+
+
+def send_message(call: Call, console: Console, text: str) -> None:
+    """Show `text` to all on `console`. Raises `VerbExit`."""
     if not text.strip() or len(text) > LIMIT:
         raise VerbExit(USAGE, f"a message must have 1 to {LIMIT} characters, not {len(text)}")
-    console = call.find(parsed[NAME])
     if not console.attachments:
         raise VerbExit(FAILED, f"no operators are on {console.title}; the message was not sent")
     if not call.context.limits.may_send(call.operator.name, call.context.clock.seconds()):

@@ -5,6 +5,7 @@ from vspc.apps.verbs.grammar import NAME, Argument, Grammar, Parsed
 from vspc.apps.verbs.help_text import rule
 from vspc.apps.verbs.kinds import TEXT
 from vspc.common.text import safe
+from vspc.console.console import Console
 from vspc.console.logs import MarkerKind
 from vspc.net.waiting import RunningCoroutine
 
@@ -24,9 +25,12 @@ LIMIT = 1000
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Put it there."""
-    console = call.find(parsed[NAME])
+    add_note(call, call.find(parsed[NAME]), parsed[NOTE])
+
+
+def add_note(call: Call, console: Console, text: str) -> None:
+    """Put `text` there. Raises `VerbExit`."""
     call.require_right("write", console, "write on")
-    text = parsed[NOTE]
     if len(text) > LIMIT:
         raise VerbExit(USAGE, f"a note must have at most {LIMIT} characters, not {len(text)}")
     logs = call.context.logs

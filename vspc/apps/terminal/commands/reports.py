@@ -2,8 +2,10 @@
 
 from vspc.apps.describe import banner, details
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
+from vspc.apps.terminal.pages import show_lines
 from vspc.apps.terminal.replay import REPLAY_LINES
 from vspc.apps.verbs.who import presences
+from vspc.console.names import reading_order
 
 REPLAY_LONG = 60
 """Lines that `^Ecp` shows."""
@@ -17,6 +19,12 @@ def _who(terminal: OperatorTerminal) -> None:
         terminal.screen.line(line)
 
 
+def _users(terminal: OperatorTerminal) -> None:
+    """Everybody on the consoles that this operator may read."""
+    readable = sorted((c for c in terminal.call.readable() if c.attachments), key=reading_order)
+    show_lines(terminal, [line for console in readable for line in presences(console)])
+
+
 def _info(terminal: OperatorTerminal) -> None:
     console, now = terminal.console, terminal.call.context.clock.wall()
     facts = details(console)
@@ -26,6 +34,7 @@ def _info(terminal: OperatorTerminal) -> None:
 
 COMMANDS = (
     EscapeCommand("w", "who is here", _who),
+    EscapeCommand("u", "users of all consoles", _users),
     EscapeCommand("i", "about the console", _info),
     EscapeCommand("r", f"replay {REPLAY_LINES} lines", lambda each: each.replay(REPLAY_LINES)),
     EscapeCommand("p", f"replay {REPLAY_LONG} lines", lambda each: each.replay(REPLAY_LONG)),

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
-from vspc.apps.terminal.commands import attaching, breaks, pen, reports
+from vspc.apps.terminal.commands import attaching, breaks, messages, pen, reports, typing
+from vspc.apps.terminal.pages import show_lines
 from vspc.common.columns import cells, pad
 
 GAP = 2
@@ -15,14 +16,18 @@ MOST_COLUMNS = 3
 
 def _help(terminal: OperatorTerminal) -> None:
     window = terminal.call.channel.terminal
-    terminal.screen.lines(*help_lines(terminal, 80 if window is None else window.columns))
+    show_lines(terminal, help_lines(terminal, 80 if window is None else window.columns))
 
 
 def help_lines(terminal: OperatorTerminal, width: int) -> list[str]:
     """What may be typed on `terminal`, in lines of at most `width` columns."""
     key = terminal.keys.escape_key
     offered = [each for each in ALL if each.is_offered(terminal)]
-    entries = [(keys, each.help) for each in offered if (keys := terminal.keys.keys_of(each.keys))]
+    entries = [
+        (keys, each.text(terminal))
+        for each in offered
+        if (keys := terminal.keys.keys_of(each.keys))
+    ]
     entries.append((key * 2, f"one {key} for the VM"))
     widest = max(cells(keys) for keys, _help in entries)
     return _in_columns([f"{pad(keys, widest)} {text}" for keys, text in entries], width)
@@ -54,6 +59,8 @@ ALL = (
     HELP,
     *pen.COMMANDS,
     *reports.COMMANDS,
+    *messages.COMMANDS,
+    *typing.COMMANDS,
     *breaks.COMMANDS,
     *attaching.COMMANDS[1:],
 )
