@@ -226,6 +226,7 @@ class World:
             self.events,
             history,
             self.observer,
+            ask_timeout=lambda: 20.0,
         )
         self.roster = Roster(self.console_context)
 

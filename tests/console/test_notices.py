@@ -11,12 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
 from vspc.console.attachment import Attachment, AttachmentKind
-from vspc.console.attachments import BURST
 from vspc.console.console import Console
 from vspc.console.events import How
 from vspc.console.input_flow import PATIENCE
 from vspc.console.link import HOLDING
 from vspc.console.notices import NoticeKind
+from vspc.console.presence_notices import BURST
 from vspc.console.remote import RemoteSystem
 from vspc.wire.uri import RemoteUri
 
@@ -107,6 +107,60 @@ class Scene:
         self.line.address = address
         self.console.link.replace(self.line, "the old line does not answer", How.REPLACED)
 
+    # What others do with the pen
+
+    def other(self, name: str) -> Attachment:
+        there = (each for each in self.console.attachments if each.operator.name == name)
+        return next(there, None) or self.join(name)[0]
+
+    def alice_types(self) -> None:
+        self.assert_none(self.alice.take_pen())
+
+    def alice_asks(self) -> None:
+        self.console.pen.line.ask(self.alice)
+
+    def alice_forces(self) -> None:
+        self.assert_none(self.alice.take_pen(force=True))
+
+    def alice_says_yes(self) -> None:
+        self.console.pen.line.answer(self.alice, True)
+
+    def bob_types(self) -> None:
+        self.assert_none(self.other("bob").take_pen())
+
+    def bob_lays_it_down(self) -> None:
+        self.console.pen.lay_down(attachment=self.other("bob"))
+
+    def bob_asks(self) -> None:
+        self.console.pen.line.ask(self.other("bob"))
+
+    def bob_leaves_the_line(self) -> None:
+        self.console.pen.line.leave(self.other("bob"))
+
+    def bob_forces(self) -> None:
+        self.assert_none(self.other("bob").take_pen(force=True))
+
+    def bob_locks(self) -> None:
+        self.assert_none(self.console.pen.locking.take_and_lock(self.other("bob")))
+
+    def bob_unlocks(self) -> None:
+        bob = self.other("bob")
+        self.assert_none(self.console.pen.locking.unlock(bob.session, bob.rights))
+
+    def carol_forces(self) -> None:
+        self.assert_none(self.other("carol").take_pen(force=True))
+
+    def carol_lays_it_down(self) -> None:
+        self.console.pen.lay_down(attachment=self.other("carol"))
+
+    def comes_from_elsewhere(self) -> None:
+        self.goes()
+        self.comes()
+
+    @staticmethod
+    def assert_none(refusal: object) -> None:
+        assert refusal is None, refusal
+
     def takes_it_all(self) -> None:
         """It answers nothing, but what waits goes out as TCP has it."""
         self.line.unread = 0
@@ -144,6 +198,10 @@ class Begins:
 
 def forty_seconds(scene: Scene) -> None:
     scene.wait(40)
+
+
+def an_hour(scene: Scene) -> None:
+    scene.wait(3600)
 
 
 CONDITIONS: tuple[Begins, ...] = (
@@ -215,6 +273,39 @@ CONDITIONS: tuple[Begins, ...] = (
         NoticeKind.MAY_NOT_TYPE,
         (((Scene.gets_write,), NoticeKind.MAY_TYPE),),
     ),
+    Begins(
+        (Scene.bob_types, Scene.bob_lays_it_down),
+        NoticeKind.PEN_FREE,
+        (((Scene.bob_types,), NoticeKind.PEN_PASSED),),
+    ),
+    Begins(
+        (Scene.bob_types, Scene.bob_locks),
+        NoticeKind.PEN_LOCKED,
+        (
+            ((Scene.bob_unlocks,), NoticeKind.PEN_UNLOCKED),
+            ((an_hour,), NoticeKind.PEN_UNLOCKED),
+            ((Scene.alice_forces,), NoticeKind.PEN_UNLOCKED),
+        ),
+    ),
+    Begins(
+        (Scene.alice_types, Scene.bob_asks),
+        NoticeKind.PEN_ASKED,
+        (
+            ((Scene.bob_leaves_the_line,), NoticeKind.PEN_ASK_OVER),
+            ((forty_seconds,), NoticeKind.PEN_GONE),
+            ((Scene.alice_says_yes,), NoticeKind.PEN_GONE),
+            ((Scene.bob_forces,), NoticeKind.PEN_TAKEN),
+        ),
+    ),
+    Begins(  # one who asked the former holder waits for the next one
+        (Scene.bob_types, Scene.alice_asks, Scene.carol_forces),
+        NoticeKind.PEN_WAITS,
+        (
+            ((Scene.carol_lays_it_down,), NoticeKind.PEN_GIVEN),
+            ((Scene.loses_write,), NoticeKind.PEN_NOT_WAITED),
+            ((Scene.comes_from_elsewhere,), NoticeKind.PEN_NOT_WAITED),
+        ),
+    ),
 )
 
 EVENTS = frozenset(
@@ -224,9 +315,11 @@ EVENTS = frozenset(
         NoticeKind.MAY_NOT_BREAK,
         NoticeKind.ATTACHED,
         NoticeKind.LEFT,
-        NoticeKind.PEN_ASKED,
+        NoticeKind.PEN_WAITED,
+        NoticeKind.PEN_KEPT,
+        NoticeKind.PEN_JOINED,
+        NoticeKind.PEN_LAID_DOWN,
         NoticeKind.PEN_TAKEN,
-        NoticeKind.PEN_FREE,
         NoticeKind.PEN_IS_TAKEN,
         NoticeKind.PEN_IS_FREE,
         NoticeKind.MORE,
@@ -416,7 +509,8 @@ class Company(SynchronousTestCase):
         bob.type(b"x")
         bob.detach()
         self.assertEqual(
-            self.scene.told[1:], ["the pen is free: bob laid it down", "bob left; the pen is free"]
+            self.scene.told[1:],
+            ["the pen is free: bob laid it down", "bob has the pen", "bob left; the pen is free"],
         )
         self.scene.world.turn()
         self.assertEqual(bobs.notices, [])

@@ -125,6 +125,8 @@ class Objects(Going):
         "History",
         "Identity",
         "Pen",
+        "PenLine",
+        "PenLocking",
     )
     OF_ITS_VM = ("Vm", "_Claimants")
     OF_ITS_LOG = ("ConsoleLog", "Segment", "RecorderEntry")

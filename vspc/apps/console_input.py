@@ -26,7 +26,9 @@ REPORT_INTERVAL = 1.0
 PIECE = 64 * 1024
 """Bytes that a verb offers to a console at once."""
 
-DENIALS = frozenset({Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT})
+DENIALS = frozenset(
+    {Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT, Refusal.LOCKED, Refusal.JOIN}
+)
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
 NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})

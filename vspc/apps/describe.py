@@ -13,14 +13,22 @@ from vspc.console.session import Session
 
 def writers(console: Console) -> list[str]:
     """Operators who have the pen."""
-    return [console.pen.holder.operator.name] if console.pen.holder else []
+    return [each.operator.name for each in console.pen.holders]
 
 
 def typing(session: Session, console: Console) -> str:
     """Who has the pen, from the view of `session`: "bob is typing"."""
     if console.pen.holder is None:  # laid down meanwhile
         return "another operator is typing"
-    return session.about(console.pen.holder.session, "is typing", "are typing")
+    return told_together(session, console, "is typing", "are typing")
+
+
+def told_together(session: Session, console: Console, does: str, do: str) -> str:
+    """What those who have the pen do, as shown to `session`: "alice and bob are typing"."""
+    holders = console.pen.holders
+    if len(holders) == 1:
+        return session.about(holders[0].session, does, do)
+    return f"{' and '.join(each.operator.name for each in holders)} {do}"
 
 
 def refusal_text(
@@ -45,6 +53,19 @@ def refusal_text(
             return (
                 f"typing on {title} requires a reason: reason=TEXT before the verb or at the login"
             )
+        case Refusal.LOCKED:
+            lock = console.pen.lock
+            return f"{title} is {lock.long_text}" if lock else f"{title} was locked"
+        case Refusal.JOIN:
+            return f"{typing(session, console)} on {title}, and no rule lets you join"
+        case Refusal.PROGRAM:
+            return f"a program has the pen of {title}, and cannot be asked"
+        case Refusal.QUEUE:
+            return f"too many wait for the pen of {title}"
+        case Refusal.LOCKS:
+            return "too many pens are locked"
+        case Refusal.LEASE:
+            return f"{title} has no such lease of yours"
         case Refusal.AUDIT:
             return "typing is not allowed while the audit file cannot be written"
 
@@ -235,7 +256,9 @@ def banner(console: Console, now: float, mine: Attachment) -> str:
     spoke = "no output yet" if silent is None else f"output {age_text(silent)} ago"
     pen = "no writer"
     if console.pen.holder is not None:
-        pen = mine.session.about(console.pen.holder.session, "writes", "write")
+        pen = told_together(mine.session, console, "writes", "write")
+    if console.pen.lock is not None:
+        pen = f"{pen}, {console.pen.lock.long_text}"
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
     why = absence(console, now) if console.dial_uri else ""

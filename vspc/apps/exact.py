@@ -39,7 +39,7 @@ class BridgeRules:
     """
 
     refusals: frozenset[Refusal] = frozenset(
-        {Refusal.PEN, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON}
+        {Refusal.PEN, Refusal.LOCKED, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON}
     )
     breaks: bool = True
     unsent: bool = False

@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.common.addresses import rate_key
+from vspc.common.clock import timestamp
 from vspc.console.audit import Audit
 from vspc.console.events import (
     Attached,
@@ -30,7 +31,18 @@ from vspc.console.events import (
     VmRefused,
 )
 from vspc.console.logins import Login, LoginFailure
-from vspc.console.session import Fact
+from vspc.console.pen_events import (
+    Leased,
+    LeaseEnded,
+    PenAnswered,
+    PenAsked,
+    PenGiven,
+    PenJoined,
+    PenLock,
+    PenLocked,
+    PenUnlocked,
+)
+from vspc.console.session import Fact, Session
 
 EACH = 30
 """Lines of one address in a minute."""
@@ -157,7 +169,42 @@ class AuditSubscriber:
             case BreakSignal(console, str(), session):
                 self.audit.record("break", session, console, direction="to-vm")
             case _:
+                self._about_pen(event)
+
+    def _about_pen(self, event: Event) -> None:
+        match event:
+            case PenAsked(attachment, holder):
+                self._of("ask", attachment, result="asked", holder=holder)
+            case PenAnswered(attachment, holder, asked):
+                self._of("ask", attachment, result=asked.value, holder=holder or None)
+            case PenGiven(attachment, giver, because):
+                former = None if giver is None else giver.operator.name
+                self._of("give", attachment, result=because.value, from_operator=former)
+            case PenJoined(attachment):
+                self._of("pen", attachment, result="joined")
+            case PenLocked(console, by, lock):
+                self._lock("lock", console, by, lock, "locked", keep=lock.keeps)
+            case PenUnlocked(console, ended_by, lock, end):
+                self._lock("lock", console, ended_by, lock, end.value)
+            case Leased(console, by, lock):
+                self._lock("lease", console, by, lock, "leased")
+            case LeaseEnded(console, ended_by, lock, end):
+                self._lock("lease", console, ended_by, lock, end.value)
+            case _:
                 self._by_vm(event)
+
+    def _lock(
+        self,
+        event: str,
+        console: ConsoleRef,
+        by: Session | None,
+        lock: PenLock,
+        result: str,
+        **facts: Fact,
+    ) -> None:
+        facts |= {"until": timestamp(lock.until), "detail": lock.reason or None}
+        owner = lock.operator.name
+        self.audit.record(event, by, console, result=result, owner=owner, **facts)
 
     def _of(self, event: str, attachment: AttachmentRef, **facts: Fact) -> None:
         self.audit.record(event, attachment.session, attachment.console, **facts)

@@ -201,6 +201,7 @@ class ConsoleSettings:
         default=Duration(7 * 86400.0), metadata=within_time(60, 366 * 86400)
     )
     pen_idle: Duration = field(default=Duration(900.0), metadata=within_time(0, 366 * 86400))
+    ask_timeout: Duration = field(default=Duration(20.0), metadata=within_time(0, 86400))
     listen: tuple[SocketSettings, ...] = ()
 
 

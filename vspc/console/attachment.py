@@ -70,6 +70,12 @@ class Refusal(Enum):
     READ_ONLY = "read-only"  # `ro`, at the login or for this console
     REASON = "reason"  # the rule requires a reason, and the session has none
     AUDIT = "audit"  # nothing can be recorded, so that no attachment begins to type
+    LOCKED = "locked"  # another operator has locked the pen, or a program leases it
+    JOIN = "join"  # one of those who would type at once has no right `join`
+    PROGRAM = "program"  # a program has the pen, and cannot be asked for it
+    QUEUE = "queue"  # too many wait for the pen
+    LOCKS = "locks"  # too many pens are locked
+    LEASE = "lease"  # there is no such lease
 
 
 @frozen
@@ -107,8 +113,8 @@ class SharedPen(Protocol):
     """The pen of a console, as its attachments need it."""
 
     @property
-    def holder(self) -> "Attachment | None":
-        """The attachment that may type; None while the pen is free."""
+    def holders(self) -> "tuple[Attachment, ...]":
+        """The attachments that may type; none while the pen is free."""
 
     def pick_up(self, attachment: "Attachment") -> Refusal | None:
         """`attachment` types a key or a BREAK: it takes a free pen if it may write."""
@@ -178,6 +184,7 @@ class Attachment:
         "answers",
         "console",
         "kind",
+        "lease",
         "must_ask",
         "offset",
         "reads_only",
@@ -186,6 +193,7 @@ class Attachment:
         "since",
         "sink",
         "title",
+        "used",
     )
 
     def __init__(
@@ -209,6 +217,8 @@ class Attachment:
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
         self.kind = kind
         self.reads_only = reads_only  # as the operator asked for
+        self.lease = ""  # the id of the lease under which it types
+        self.used = 0.0  # when it typed last, in seconds for measuring, while it has the pen
         self.account = InputAccount(console, session)
         self.answers = InputAccount(console, session, is_answers=True)
         self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
@@ -287,7 +297,7 @@ class Attachment:
     @property
     def has_pen(self) -> bool:
         """Whether what is typed here goes to the VM."""
-        return self.console.attachments.pen.holder is self
+        return self in self.console.attachments.pen.holders
 
     def type(self, data: bytes) -> Typed:
         """Type `data` at the VM; the first key typed while the pen is free takes it."""

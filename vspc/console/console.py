@@ -18,6 +18,7 @@ from vspc.console.identity import DEFAULT_ZONE, Identity, Provenance, next_free
 from vspc.console.input_queue import amount
 from vspc.console.link import VmLink
 from vspc.console.notices import NoticeKind
+from vspc.console.pen_events import LockEnd
 from vspc.console.remote import RemoteSystem
 from vspc.console.session import Session
 
@@ -82,7 +83,7 @@ class Console:
         self.dial_uri = ""
         self.remote: RemoteSystem | None = None
         self.history = History(context.budget, history_limit or context.history_limit)
-        self.attachments = Attachments(context)
+        self.attachments = Attachments(context, self)
         self.pen = self.attachments.pen
         self.link = VmLink(context, self)
         self.input = self.link.input
@@ -211,24 +212,27 @@ class Console:
             session = attachment.session
             rights = session.narrowed(rights_of(session.operator, self.subject), self.subject)
             before, attachment.rights = attachment.rights, rights
+            had_pen = attachment.has_pen
             if "read" not in rights:
                 attachment.expel("you may no longer read this console")
                 continue
             attachment.title = self.title
+            self.pen.reassess(attachment, "may no longer type")
             if "write" not in rights:
-                self._stop_typing(attachment, "write" in before)
+                self._stop_typing(attachment, had_pen, "write" in before)
                 continue
             if "write" not in before and attachment.kind not in VERBS:
                 attachment.show(NoticeKind.MAY_TYPE.notice())
             if "break" not in rights and (n := self.input.withdraw_breaks(attachment.account)):
                 attachment.show(NoticeKind.MAY_NOT_BREAK.notice(unsent=amount(0, n)))
 
-    def _stop_typing(self, attachment: Attachment, could_type: bool) -> None:
+        lock = self.pen.lock
+        if lock is not None and "write" not in rights_of(lock.operator, self.subject):
+            self.pen.locking.end(LockEnd.RIGHT)
+
+    def _stop_typing(self, attachment: Attachment, had_pen: bool, could_type: bool) -> None:
         attachment.withdraw()
-        had_pen, types = attachment.has_pen, attachment.kind not in VERBS
-        if had_pen:
-            self.pen.lay_down("may no longer type")
-        if could_type and (had_pen or types):
+        if could_type and (had_pen or attachment.kind not in VERBS):
             attachment.show(NoticeKind.MAY_NOT_TYPE.notice())
 
     # Memory

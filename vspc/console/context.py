@@ -11,6 +11,7 @@ from vspc.console.descriptions import Descriptions
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
 from vspc.console.input_queue import InputAccounting
+from vspc.console.pen_lock import PenLocks
 from vspc.console.sessions import Quota, Sessions
 
 
@@ -91,7 +92,9 @@ class Wakeups:
 
 @frozen
 class ConsoleContext:
-    """`pen_idle`: seconds after which a pen that is not used is laid down; 0: never."""
+    """`pen_idle`: seconds after which a pen that is not used is laid down; 0: never.
+    `ask_timeout`: seconds after which a holder who was asked for it has given it; 0: never.
+    """
 
     clock: Clock
     budget: Budget
@@ -103,6 +106,13 @@ class ConsoleContext:
     pen_idle: Callable[[], float] = lambda: 0.0
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
     descriptions: Descriptions = field(factory=Descriptions)
+    ask_timeout: Callable[[], float] = lambda: 0.0
+    locks: PenLocks = field(
+        default=Factory(
+            lambda context: PenLocks(context.clock, context.events, context.sessions),
+            takes_self=True,
+        )
+    )
     accounting: InputAccounting = field(
         default=Factory(lambda context: InputAccounting(context.events.publish), takes_self=True)
     )

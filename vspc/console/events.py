@@ -236,9 +236,10 @@ class PenTaken(Event):
 
 @frozen
 class PenReleased(Event):
-    """The pen is free; the attachment had it."""
+    """An attachment has the pen no longer; it is free unless `other` types on."""
 
     attachment: AttachmentRef
+    other: AttachmentRef | None = None
 
 
 @frozen

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from attrs import field, frozen
 
 Hint = tuple[str, str]
-"""The letter of an escape command, and what it does, with `{}` where a terminal has the keys."""
+"""The letters of escape commands, and what they do, with `{}` for each where a terminal has the
+keys.
+"""
 
 
 class NoticeKind(Enum):
@@ -42,11 +44,23 @@ class NoticeKind(Enum):
     # Other attachments, and the pen
     ATTACHED = "{who}"
     LEFT = "{who}{pen}"
-    PEN_ASKED = "{who} for the pen"
+    PEN_WAITED = "{who} for the pen"
+    PEN_ASKED = "{asks} for the pen"
+    PEN_ASK_OVER = "{asked} for the pen"
+    PEN_KEPT = "{who} the pen"
     PEN_TAKEN = "{who} the pen; you are reading now"
+    PEN_GIVEN = "you have the pen now: {why}"
+    PEN_GONE = "{who} the pen now{why}; you are reading now"
+    PEN_PASSED = "{has}"
+    PEN_JOINED = "{who} here, too"
+    PEN_LAID_DOWN = "you have laid down the pen: you {why}"
+    PEN_WAITS = "you wait for the pen as number {place} in line"
+    PEN_NOT_WAITED = "you no longer wait for the pen: {why}"
     PEN_FREE = "the pen is free: {who}"
     PEN_IS_TAKEN = "{operator} has the pen"  # for programs, which are told of each change
     PEN_IS_FREE = "{operator} has laid down the pen"
+    PEN_LOCKED = "{locked}"
+    PEN_UNLOCKED = "{over}"
     MORE = "{counts}"
     # Text of other rooms, such as an operator's message
     TEXT = "{text}"

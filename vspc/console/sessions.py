@@ -37,6 +37,7 @@ class Sessions:
         """`quota` is asked anew each time: a reload may change it."""
         self._quota = quota
         self._by_id: dict[str, OpenSession] = {}
+        self._gone: list[Callable[[str], None]] = []
 
     def __iter__(self) -> Iterator[OpenSession]:
         return iter(list(self._by_id.values()))
@@ -76,7 +77,13 @@ class Sessions:
 
     def leave(self, session: Session) -> None:
         """It is over; twice is once."""
-        self._by_id.pop(session.id, None)
+        if self._by_id.pop(session.id, None) is not None:
+            for call in self._gone:
+                call(session.operator.name)
+
+    def when_gone(self, call: Callable[[str], None]) -> None:
+        """Call `call` with its operator after each session; that one may have others."""
+        self._gone.append(call)
 
     def attached(self, attachment: Attachment) -> None:
         """It is on a console."""

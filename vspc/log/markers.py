@@ -19,6 +19,7 @@ from vspc.console.echo import Echo, Recorded
 from vspc.console.events import HOST_CLOSED, ConsoleRef, Event
 from vspc.console.log_reading import LOST, RESTARTED, boot_text
 from vspc.console.logs import MarkerKind
+from vspc.console.pen_events import Leased, LeaseEnded, PenLocked, PenUnlocked
 from vspc.log.records import DATA, Record, marker
 
 
@@ -50,8 +51,15 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
                 MarkerKind.PEN,
                 f"{attachment.session.operator.name} types{from_whom}",
             )
-        case events.PenReleased(attachment):
+        case events.PenReleased(attachment, None):
             yield attachment.console, MarkerKind.PEN, "released"
+        case events.PenReleased(attachment, events.AttachmentRef(console, session)):
+            yield console, MarkerKind.PEN, f"{session.operator.name} types alone"
+        case PenLocked(console, _, lock) | Leased(console, _, lock):
+            yield console, MarkerKind.PEN, lock.long_text
+        case PenUnlocked(console, _, lock, end) | LeaseEnded(console, _, lock, end):
+            what = "lease" if lock.is_lease else "lock"
+            yield console, MarkerKind.PEN, f"{what} of {lock.operator.name} ended: {end.value}"
         case events.BreakSignal(console, operator):
             yield console, MarkerKind.BREAK, f"by {operator or 'the VM'}"
         case events.SettingsChanged(console, settings):

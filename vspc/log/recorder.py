@@ -16,6 +16,7 @@ from vspc.console.console import Console
 from vspc.console.context import OutputObserver
 from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import OF_LINES, MarkerKind
+from vspc.console.pen_events import PenJoined
 from vspc.log.description import about
 from vspc.log.entry import RecorderEntry, Reserves, Resting
 from vspc.log.markers import STOPPED, Reconnections, TypedInput, markers
@@ -283,8 +284,13 @@ class LogRecorder(OutputObserver):
                 self._describe(console)
             case events.PenTaken(attachment):
                 self._typed_input.begin(attachment.console.id, attachment.session.operator.name)
-            case events.PenReleased(attachment):
+            case PenJoined(attachment, holder):
+                both = f"{holder} and {attachment.session.operator.name}"
+                self._typed_input.begin(attachment.console.id, both)
+            case events.PenReleased(attachment, None):
                 self._typed_input.leave(attachment.console.id)
+            case events.PenReleased(_, events.AttachmentRef(console, session)):
+                self._typed_input.begin(console.id, session.operator.name)
             case events.HostChangeSeen(console):
                 self._describe(console)
             case events.Forgotten(console):

@@ -135,6 +135,7 @@ class VspcService(MultiService):
             self._audit.recorder,
             lambda: self.live.config.console.pen_idle,
             self.sessions,
+            ask_timeout=lambda: self.live.config.console.ask_timeout,
             descriptions=self._kept.descriptions,
         )
 

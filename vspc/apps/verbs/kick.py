@@ -123,8 +123,8 @@ def _end(call: Call, kind: str, subject: str, there: list[OpenSession]) -> Kicke
 
 
 def _writers(call: Call) -> Kicked:
-    pens = [console.pen.holder for console in call.context.roster]
-    there = [pen for pen in pens if pen is not None and pen.session.id != call.session.id]
+    pens = [each for console in call.context.roster for each in console.pen.holders]
+    there = [each for each in pens if each.session.id != call.session.id]
     # Consoles that do not exist for the operator are counted and not named.
     seen = [each for each in there if call.may_read(call.context.console_of(each))]
     named = set(seen)

@@ -204,7 +204,7 @@ class ProgramChannel:
         if self.console is None or self._bridge is None or self.console.link.line is None:
             return False
         attachment = self._bridge.attachment
-        is_free = self.console.pen.holder in (None, attachment)
+        is_free = attachment.has_pen or not self.console.pen.holders
         may_write = "write" in attachment.rights and not attachment.must_ask
         return is_free and may_write and self.console.link.line.set_port(settings)
 
