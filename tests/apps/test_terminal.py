@@ -446,14 +446,14 @@ class GivenBack(TerminalTest):
 
     def test_only_what_this_terminal_was_shown(self) -> None:
         self.says(b"\x1b[?1049h\x1b[?25l$ ")
-        channel = self.attach()
+        channel = self.attach(words="replay=raw")
         channel.output.clear()
         channel.type(b"\x05c.")
         self.assertEqual(bytes(channel.output), b"\r\n[left web01]\r\n")
 
     def test_a_replay_sets_no_modes(self) -> None:
         self.says(VIM + b"\x0e\x1b(0text\r\n\x1b[2;5r\x1b[4h$ ")
-        channel = self.attach()
+        channel = self.attach(words="replay=raw")
         for never in (b"\x1b[?", b"\x0e", b"\x1b(", b"\x1b=", b"\x1b[2;5r", b"\x1b[4h"):
             self.assertNotIn(never, bytes(channel.output))
 

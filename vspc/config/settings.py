@@ -34,6 +34,7 @@ from vspc.config.credentials import (
     PasswordHash,
     TotpFile,
 )
+from vspc.config.profiles import ProfileSettings
 from vspc.config.toml_lines import TomlLines
 from vspc.config.values import (
     DEFAULT_ESCAPE,
@@ -203,6 +204,7 @@ class ConsoleSettings:
     pen_idle: Duration = field(default=Duration(900.0), metadata=within_time(0, 366 * 86400))
     ask_timeout: Duration = field(default=Duration(20.0), metadata=within_time(0, 86400))
     listen: tuple[SocketSettings, ...] = ()
+    profile: tuple[ProfileSettings, ...] = ()
 
 
 @frozen

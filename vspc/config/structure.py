@@ -24,7 +24,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from vspc.common.addresses import Network
 from vspc.common.serial import StopBits
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import dialling, rules, sockets, values
+from vspc.config import dialling, profiles, rules, sockets, values
 from vspc.config.breaks import BreakStep, break_step
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.credentials import (
@@ -59,7 +59,7 @@ from vspc.config.mistakes import (
 from vspc.config.settings import Config, key_of
 from vspc.config.vm_settings import VmSettings
 
-_TABLES = frozenset({Config.__module__, VmSettings.__module__})
+_TABLES = frozenset({Config.__module__, VmSettings.__module__, profiles.__name__})
 """Modules whose classes are tables of the file; other classes are values in it."""
 
 _QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
@@ -95,6 +95,8 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         values.Consoles: lambda v: rules.consoles_file(values.place(v, base)),
         values.ProgramPath: values.program,
         BreakStep: break_step,
+        profiles.Keys: profiles.keys,
+        profiles.TerminalSize: profiles.size,
         values.Endpoint: lambda v: values.endpoint(v, base),
         values.Size: values.size,
         values.Duration: values.duration,

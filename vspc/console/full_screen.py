@@ -16,6 +16,9 @@ from vspc.console.screen_image import ScreenImage
 OUTPUT = 64 * 1024
 """Bytes of output, the last ones, that are looked at."""
 
+PAINTED = 512 * 1024
+"""Bytes that are painted: each cell of a large screen may have colours of its own."""
+
 COLUMNS, ROWS = 80, 24
 """The smallest screen of a VM: what a serial line has unless somebody tells it otherwise."""
 
@@ -58,6 +61,28 @@ class Snapshot:
     def paint(self, columns: int, rows: int) -> bytes:
         """For a terminal of that size on which no mode is set."""
         return self.image.paint(columns, rows) + self.modes
+
+
+@frozen
+class Painted:
+    """A snapshot for one terminal, and the modes that it has behind it."""
+
+    data: bytes
+    modes: TerminalModes
+    left_over: int
+
+
+def painted(output: bytes, is_cut: bool, size: Size | None, window: Size) -> Painted | None:
+    """What shows the screen after `output` on a terminal of the size `window`; None as `snapshot`,
+    and where it would be more than `PAINTED` bytes.
+    """
+    found = snapshot(output, is_cut, size)
+    data = b"" if found is None else found.paint(window.columns, window.rows)
+    if found is None or len(data) > PAINTED:
+        return None
+    modes = TerminalModes()
+    modes.feed(data)
+    return Painted(data, modes, found.left_over)
 
 
 def may_be_full_screen(output: bytes) -> bool:

@@ -9,10 +9,12 @@ from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.config import Config
+from vspc.config.profiles import DEFAULT_PROFILE, ProfileSettings
 from vspc.config.settings import (
     AccessRule,
     AuditSettings,
     BreakSettings,
+    ConsoleSettings,
     LogSettings,
     SshSettings,
     key_of,
@@ -80,6 +82,13 @@ class Live:
             for each in self.config.break_
             if any(matches(pattern, subject) for pattern in each.consoles)
         ]
+
+    def profile(self, subject: Subject) -> ProfileSettings:
+        """What [[console.profile]] says of the console that `subject` describes."""
+        for each in self.config.console.profile:
+            if any(matches(pattern, subject) for pattern in each.consoles):
+                return each
+        return DEFAULT_PROFILE
 
     def affected(self, before: Subject, after: Subject, operators: Iterable[Operator]) -> set[str]:
         """Names of operators whose rights change when a console `before` becomes `after`: of those
@@ -156,6 +165,11 @@ def _listening(ssh: SshSettings) -> tuple[object, ...]:
     return ssh.listen, ssh.host_keys, times, ssh.max_channels
 
 
+def _sized(console: ConsoleSettings) -> ConsoleSettings:
+    """Settings of [console] that need a restart."""
+    return evolve(console, listen=(), profile=())
+
+
 def _recorded(config: Config) -> AuditSettings:
     """Settings of the audit file that need a restart, wherever state_dir is."""
     file = config.audit.file
@@ -181,7 +195,7 @@ def needs_restart(old: Config, new: Config) -> list[str]:
             [(p.name, p.listen, p.telnet) for p in old.vm.plain],
             [(p.name, p.listen, p.telnet) for p in new.vm.plain],
         ),
-        "console": (evolve(old.console, listen=()), evolve(new.console, listen=())),
+        "console": (_sized(old.console), _sized(new.console)),
         "audit": (_recorded(old), _recorded(new)),
         "log": (
             _fixed(old.log),

@@ -230,6 +230,7 @@ class VspcService(MultiService):
             setup=self._vm_side.setup,
             events=self.events,
             break_sequences=self.live.break_sequences,
+            profile=self.live.profile,
         )
 
     def _facts(self) -> dict[str, object]:

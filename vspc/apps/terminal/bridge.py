@@ -2,13 +2,15 @@
 have a table of their own (`vspc.apps.terminal.command`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
 from vspc.apps.describe import banner, cautions
 from vspc.apps.following import Following
 from vspc.apps.terminal.commands.table import COMMANDS, PREFIXES
 from vspc.apps.terminal.input import InputMode, TerminalInput
+from vspc.apps.terminal.joining import current_screen
 from vspc.apps.terminal.replay import REPLAY_LINES, last_lines
 from vspc.apps.terminal.screen import SHOWN, Screen, TurnLimit
 from vspc.apps.verbs.context import DONE, FAILED, Call
@@ -35,10 +37,12 @@ class TerminalBridge(Program):
         left: Callable[[str], None] | None = None,
         began: int | None = None,
         catches: bool = False,
+        emulates: bool = True,
     ) -> None:
         """`escape` is the escape key, empty for none. `left` is called instead of ending the
         channel, which goes back to the chooser: with the reason, or "" if the operator left.
         `began`: show all from that offset on instead of a replay; `catches`: take the pen first.
+        `emulates`: show the screen of a program that uses all of it, instead of a replay.
         """
         self.call = call
         self._channel = call.channel
@@ -61,6 +65,7 @@ class TerminalBridge(Program):
         self._last_notice = ""
         self._is_replaying = False
         self._replay: RunningCoroutine | None = None
+        self._emulates = emulates
         self._breaks = 0  # that wait, and are to be reported when they are sent
 
     def begin(self) -> None:
@@ -70,7 +75,8 @@ class TerminalBridge(Program):
             self.screen.line(caution)
         if self._catches:
             self.report_pen(catch_pen(self.console, self.attachment))
-        self.replay(self._replay_first)
+        if self._channel.room() and self._replay_first:
+            self._begin_replay(self._show_first())
         self._channel.start(self)
         self.ready()
 
@@ -164,15 +170,37 @@ class TerminalBridge(Program):
         self._last_notice = text
         self.screen.line(text)
 
-    async def _show_replay(self, lines: int) -> None:
-        """Replay; output that comes meanwhile is shown after it."""
+    def _begin_replay(self, replay: Coroutine[Any, Any, None]) -> None:
+        """Show what `replay` does first; output that comes meanwhile is shown after it."""
+        self._is_replaying = True
+        self._replay = RunningCoroutine(self._until_shown(replay))
+
+    async def _until_shown(self, replay: Coroutine[Any, Any, None]) -> None:
         try:
-            data = await last_lines(self.call, self.console, lines, self.attachment.offset)
+            await replay
         finally:
             self._is_replaying = False
+        self.ready()
+
+    async def _show_first(self) -> None:
+        """The screen of a program that uses all of it, or the last lines."""
+        if not (self._emulates and await self.paint()):
+            await self._show_replay(self._replay_first)
+
+    async def paint(self) -> bool:
+        """Show the screen of the VM's program as it is, if there is one."""
+        painted = await current_screen(self.call, self.console, self.attachment.offset)
+        if painted is None:
+            return False
+        self.screen.paint(painted)
+        offset = self.attachment.offset - painted.left_over
+        self.attachment.offset = max(self.console.history.start, offset)
+        return True
+
+    async def _show_replay(self, lines: int) -> None:
+        data = await last_lines(self.call, self.console, lines, self.attachment.offset)
         if text := safe_output(data):
             self.screen.replay(f"replay of the last {lines} lines", text)
-        self.ready()
 
     # `TerminalInputHandler`
 
@@ -250,8 +278,7 @@ class TerminalBridge(Program):
     def replay(self, lines: int) -> None:
         """Show the last `lines` lines of output before what comes next."""
         if self._channel.room() and lines and not self._is_replaying:
-            self._is_replaying = True
-            self._replay = RunningCoroutine(self._show_replay(lines))
+            self._begin_replay(self._show_replay(lines))
 
     def enter(self, mode: InputMode) -> None:
         """What is typed goes to `mode` until it says `leave_mode`."""

@@ -1,5 +1,7 @@
 """Earlier output of a console for a terminal: its last lines, from memory or from its log."""
 
+from collections.abc import Callable
+
 from vspc.apps.following import ask
 from vspc.apps.verbs.context import Call
 from vspc.console.console import Console
@@ -21,18 +23,44 @@ PATIENCE = 2.0
 
 async def last_lines(call: Call, console: Console, lines: int, end: int) -> bytes:
     """The last `lines` lines before the offset `end`: from memory, or from the log behind it."""
-    context, history = call.context, console.history
+    history = console.history
     limit = max(REPLAY_BYTES, lines * LINE_BYTES)
     start = max(history.start, min(end, history.last_lines(lines, limit)))
+    is_enough = start > history.start or history.start == 0
+    return await _output(
+        call, console, start, end, is_enough, lambda kept: kept.last_lines(lines, limit)
+    )
+
+
+async def last_output(call: Call, console: Console, size: int, end: int) -> tuple[bytes, bool]:
+    """The last `size` bytes before the offset `end`, and whether there were more before them."""
+    history = console.history
+    start = max(history.start, end - size)
+    is_enough = start > history.start or history.start == 0 or end - start >= size
+    output = await _output(call, console, start, end, is_enough, lambda _kept: end - size)
+    return output, len(output) < end
+
+
+async def _output(
+    call: Call,
+    console: Console,
+    start: int,
+    end: int,
+    is_enough: bool,
+    begin: Callable[[LogView], int],
+) -> bytes:
+    """What memory has from `start` to `end` if that `is_enough`, else what the log has from where
+    `begin` says. Nothing from before the operator may look back.
+    """
+    context, history = call.context, console.history
     rest = history.read(start, end - start) if end >= start else b""
     earliest = call.earliest(console)
-    is_enough = start > history.start or history.start == 0
     is_logged = context.logs is not None and context.logs.keeps(console.id)
     if earliest is not None:
         rest = b""  # memory does not have the times of its bytes
     elif is_enough or not is_logged:
         return rest
-    question = ask(context, console, lambda kept: _last(kept, lines, limit, end, earliest))
+    question = ask(context, console, lambda kept: _read(kept, begin(kept), end, earliest))
     try:
         found = await within(context.clock, PATIENCE, question)
     except TimeoutError:
@@ -40,8 +68,8 @@ async def last_lines(call: Call, console: Console, lines: int, end: int) -> byte
     return rest if found is None else found
 
 
-def _last(kept: LogView, lines: int, limit: int, end: int, earliest: float | None) -> bytes:
-    start = max(kept.start, kept.last_lines(lines, limit))
+def _read(kept: LogView, start: int, end: int, earliest: float | None) -> bytes:
+    start = max(kept.start, start)
     if earliest is not None:
         start = max(start, kept.since(earliest))
     if start >= end:

@@ -7,6 +7,7 @@ back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
 from collections.abc import Callable
 
 from vspc.common.clock import Cancellable, Clock, cancel
+from vspc.console.full_screen import Painted
 from vspc.console.modes import TerminalModes
 from vspc.console.ports import Channel
 
@@ -57,6 +58,22 @@ class Screen:
             self._at_margin = data.endswith(b"\n", 0, size)
             self._channel.write(data[:size])
         return size, count
+
+    @property
+    def has_cursor(self) -> bool:
+        """Whether the terminal acts on control sequences."""
+        return self._modes is not None
+
+    @property
+    def is_alternate(self) -> bool:
+        """Whether the VM has its alternate screen on."""
+        return self._modes is not None and self._modes.is_alternate
+
+    def paint(self, painted: Painted) -> None:
+        """The screen of a program of the VM, which goes on with its output from there."""
+        self.give_back()
+        self._channel.write(painted.data)
+        self._modes, self._at_margin = painted.modes, False
 
     def replay(self, title: str, text: bytes) -> None:
         """Earlier output, text and colours only, below `title`. The unfinished last line is the

@@ -37,8 +37,20 @@ def _escape(_label: str, value: str, _now: float) -> EscapeKey:
 
 _ESCAPE = ValueKind("none|conman|^X", _escape)
 
+RAW = -1
+"""The value of `replay=raw`."""
+
+
+def _replay(label: str, value: str, now: float) -> int:
+    return RAW if value == "raw" else NUMBER.read(label, value, now)
+
+
+_REPLAY = ValueKind("LINES|raw", _replay)
+
 READ_ONLY = Flag("ro", "only read")
-REPLAY = Option("replay", f"lines shown at the beginning ({REPLAY_LINES})", NUMBER, value="LINES")
+REPLAY = Option(
+    "replay", f"lines shown at the beginning ({REPLAY_LINES}); raw: never a screen", _REPLAY
+)
 ESCAPE = Option("esc", "the key of escape commands; none: all keys are for the VM", _ESCAPE)
 STRICT = Flag("strict", "refuse a port that is known only by the order of arrival")
 REASON = Option("reason", "why, for the audit file", WORD, value="TEXT")
@@ -111,11 +123,15 @@ async def attach(
         offset = console.history.end if began is None else began
         exact = ExactBridge(call, console, offset, read_only, True, catches=catches)
         return partial(exact.begin, arrived.early)
-    replay = min(chosen.get(REPLAY, REPLAY_LINES), MAX_REPLAY)
+    lines = chosen.get(REPLAY, REPLAY_LINES)
+    replay = REPLAY_LINES if lines == RAW else min(lines, MAX_REPLAY)
     key = chosen.get(ESCAPE)
     escape = call.context.escape() if key is None else key
     return TerminalBridge(
-        call, console, replay, read_only, escape, left, began=began, catches=catches
+        *(call, console, replay, read_only, escape, left),
+        began=began,
+        catches=catches,
+        emulates=lines != RAW,
     ).begin
 
 

@@ -17,6 +17,7 @@ from vspc.apps.verbs.output import VerbOutput
 from vspc.common.clock import Clock
 from vspc.common.globs import is_glob
 from vspc.common.text import safe
+from vspc.config.profiles import DEFAULT_PROFILE, ProfileSettings
 from vspc.config.settings import BreakSettings
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
@@ -102,6 +103,7 @@ class VerbContext:
     setup: Callable[[], Setup] = Setup
     events: EventBus = field(factory=lambda: EventBus(lambda: None))
     break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
+    profile: Callable[[Subject], ProfileSettings] = lambda _subject: DEFAULT_PROFILE
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""

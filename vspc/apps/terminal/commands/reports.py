@@ -32,6 +32,10 @@ def _info(terminal: OperatorTerminal) -> None:
     terminal.screen.line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 
 
+def _repaint(terminal: OperatorTerminal) -> None:
+    terminal.type(terminal.call.context.profile(terminal.console.subject).repaint.data)
+
+
 COMMANDS = (
     EscapeCommand("w", "who is here", _who),
     EscapeCommand("u", "users of all consoles", _users),
@@ -39,4 +43,5 @@ COMMANDS = (
     EscapeCommand("r", f"replay {REPLAY_LINES} lines", lambda each: each.replay(REPLAY_LINES)),
     EscapeCommand("p", f"replay {REPLAY_LONG} lines", lambda each: each.replay(REPLAY_LONG)),
     EscapeCommand("R", f"replay {REPLAY_MOST} lines", lambda each: each.replay(REPLAY_MOST)),
+    EscapeCommand("v", "repaint the screen", _repaint, right="write"),
 )
