@@ -24,8 +24,7 @@ class SplitBreaks(VerbTest):
         self.gdb.type(b"+")
         self.gdb.type(packet(b"qSupported"))
         sent = [each for each in self.line.log if each != "?"]
-        self.assertEqual(sent, ["BREAK", b"g", b"+", *sent[3:]])
-        self.assertEqual(b"".join(sent[3:]), packet(b"qSupported"))  # type: ignore[arg-type]
+        self.assertEqual(sent, ["BREAK", b"g+", packet(b"qSupported")])
 
     def test_gdb_gets_packets_and_the_operators_get_all(self) -> None:
         self.gdb.type(packet(b"?"))

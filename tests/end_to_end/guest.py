@@ -10,6 +10,7 @@ It boots in 2 to 3 seconds without KVM, and is ended with the test.
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,10 @@ class Guest:
         assert self._child is not None
         return self._child
 
-    def start(self, chardev: str) -> None:
-        """Power on. `chardev` is QEMU's, without id: where the serial port goes to."""
+    def start(self, chardev: str, debugger: str = "") -> None:
+        """Power on. `chardev` is QEMU's, without id: where the serial port goes to; `debugger`, if
+        it is given, where the gdb stub does.
+        """
         self._monitor.unlink(missing_ok=True)
         words = ["-M", "pc", "-accel", "tcg", "-nodefaults", "-no-user-config", "-no-reboot"]
         words += ["-display", "none"]
@@ -73,7 +76,18 @@ class Guest:
         words += ["-serial", "chardev:console", "-append", _KERNEL_LINE]
         words += ["-kernel", str(self._kernel), "-initrd", str(self._archive)]
         words += ["-qmp", f"unix:{self._monitor},server=on,wait=off"]
+        if debugger:
+            words += ["-chardev", f"{debugger},id=debugger", "-gdb", "chardev:debugger"]
         self._child = self._test.start(self._qemu, *words)
+
+    def go_on(self) -> None:
+        """Wait until the gdb stub is connected, for which QEMU stops the guest, then resume."""
+        while any(
+            each["label"] == "debugger" and "disconnected" in each["filename"]
+            for each in self.command("query-chardev")
+        ):
+            time.sleep(0.05)
+        self.resume()
 
     def stop(self) -> None:
         """Power off, as if by pulling the plug; reaped when this returns."""

@@ -44,10 +44,12 @@ class SplitBreak(Plain):
         return found[0]
 
     def typed(self, data: bytes) -> Iterator[ProgramInput]:
+        said = b""
         for piece in self._input.feed(data):
             if piece is None or not self._has_begun:
                 self._has_begun = True
+                yield said
                 yield BreakKey()
-                yield ENTER_DEBUGGER
-            if piece is not None:
-                yield piece
+                said = ENTER_DEBUGGER
+            said += piece or b""
+        yield said
