@@ -14,6 +14,7 @@ from vspc.console.access import Access, Operator, Rule
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.events import Delivered
+from vspc.console.pen_lock import PenLocks
 from vspc.console.ports import Terminal
 from vspc.console.session import Proof, Session
 from vspc.console.sessions import Quota, Sessions
@@ -34,6 +35,8 @@ class OpsDesk(Desk):
         object.__setattr__(self.console_context, "audit", self.record)
         self.sessions = Sessions(Quota)
         object.__setattr__(self.console_context, "sessions", self.sessions)
+        locks = PenLocks(self.clock, self.events, self.sessions)
+        object.__setattr__(self.console_context, "locks", locks)
         self._numbers = count(1)
         self.rules = Access(
             (

@@ -743,11 +743,12 @@ class Told(TerminalTest):
         alice.type(b"x")
         carol.type(b"\x05ca")
         self.desk.turn()
-        self.assertIn("[carol asks for the pen; ^Xcs lays it down]", alice.text)
+        self.assertIn("[carol waits for the pen; ^Xcs lays it down]", alice.text)
         alice.type(b"\x18cs")
         self.desk.turn()
-        self.assertIn("[the pen is free: alice laid it down]", carol.text)
-        self.assertNotIn("the pen is free", alice.text)
+        given = "[you have the pen now: you were first in line: alice laid it down]"
+        self.assertIn(given, carol.text)
+        self.assertIn("[carol has the pen as the first in line: alice laid it down]", alice.text)
 
     def test_a_break_that_waits_is_told_when_it_goes(self) -> None:
         alice = self.attach()

@@ -18,7 +18,8 @@ from vspc.wire.vmware import VmVcUuid
 
 FIELDS = (
     "id handle name zone uuid port port_certain vm_name state address secure since last_output "
-    "away_reason next_try settings bytes_from_vm bytes_to_vm description writers readers remote"
+    "away_reason next_try settings bytes_from_vm bytes_to_vm description writers lock readers "
+    "remote"
 )
 
 

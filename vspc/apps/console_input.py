@@ -31,7 +31,12 @@ DENIALS = frozenset(
 )
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
 
-NOT_DENIED = frozenset({Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE})
+NOT_DENIED = frozenset(
+    {
+        *(Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE),
+        *(Refusal.PROGRAM, Refusal.QUEUE, Refusal.LOCKS, Refusal.LEASE),
+    }
+)
 """Refusals that have nothing to do with rights: exit status 1, not 4."""
 
 
@@ -369,6 +374,12 @@ class Typist:
 def refused_status(refusal: Refusal) -> int:
     """The exit status of a verb that may not type."""
     return FAILED if refusal in NOT_DENIED else DENIED
+
+
+def pen_refused(call: Call, console: Console, refusal: Refusal) -> VerbExit:
+    """The end of a verb that does not get the pen, or may not lock it."""
+    text = refusal_text(call.session, console, refusal)
+    return VerbExit(refused_status(refusal), text, console=console, detail=refusal.value)
 
 
 def moved_without_proof(console: Console, old: str, new: str) -> str:

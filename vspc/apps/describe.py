@@ -126,6 +126,7 @@ def summary(console: Console) -> dict[str, object]:
         "bytes_to_vm": console.link.bytes_to_vm,
         "description": description(console) or None,
         "writers": writers(console),
+        "lock": lock(console),
         "readers": readers(console),
         "remote": remote(console),
     }
@@ -153,7 +154,24 @@ def details(console: Console) -> dict[str, object]:
         "input_suspended": console.input.is_suspended,
         "history_start": console.history.start,
         "history_end": console.history.end,
+        "in_line": [each.operator.name for each in console.pen.line],
         "attachments": [presence(console, a) for a in console.attachments],
+    }
+
+
+def lock(console: Console) -> dict[str, object] | None:
+    """The lock or lease of its pen."""
+    found = console.pen.lock
+    if found is None:
+        return None
+    return {
+        "text": found.long_text,
+        "operator": found.operator.name,
+        "since": timestamp(found.since),
+        "until": timestamp(found.until),
+        "reason": found.reason or None,
+        "lease": found.is_lease,
+        "keep": found.keeps,
     }
 
 

@@ -31,7 +31,7 @@ NOT_FOUND = 3
 WIDTH = 40
 """Characters of a list of names, about; the rest of them is shown as a number."""
 
-_ORDER = ("read", "write", "break", "force", "admin")
+_ORDER = ("read", "write", "break", "force", "join", "admin")
 
 
 class Missing(Exception):

@@ -54,7 +54,7 @@ from vspc.config.values import (
 )
 from vspc.config.vm_settings import DialSettings, SocketSettings, VmSettings
 
-Right = Literal["read", "write", "break", "force", "admin"]
+Right = Literal["read", "write", "break", "force", "join", "admin"]
 Role = Literal["admin", "audit"]
 OnFailure = Literal["continue", "refuse"]
 SinkKind = Literal["text", "json", "syslog"]

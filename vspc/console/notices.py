@@ -10,8 +10,8 @@ from types import MappingProxyType
 from attrs import field, frozen
 
 Hint = tuple[str, str]
-"""The letters of escape commands, and what they do, with `{}` for each where a terminal has the
-keys.
+"""The keys of escape commands, between spaces, and what they do, with `{}` for each where a
+terminal has them.
 """
 
 

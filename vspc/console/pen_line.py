@@ -1,5 +1,7 @@
 """Those in line for one pen: they wait until it is free, or ask its holder, who answers."""
 
+from collections.abc import Iterator
+
 from attrs import frozen
 
 from vspc.console.attachment import Attachment, Refusal
@@ -35,6 +37,9 @@ class PenLine:
         self._locking = locking
         self._queue: PenQueue | None = None  # made when somebody waits
 
+    def __iter__(self) -> Iterator[Attachment]:
+        return iter(self._queue or ())
+
     def __len__(self) -> int:
         return 0 if self._queue is None else len(self._queue)
 
@@ -46,6 +51,17 @@ class PenLine:
     def place(self, attachment: Attachment) -> int:
         """1 for the first; 0 for one who does not wait."""
         return 0 if self._queue is None else self._queue.place(attachment)
+
+    @property
+    def asked(self) -> Attachment:
+        """The one who is asked; to be called while there is a holder."""
+        holders = self._pen.holders
+        return next((each for each in holders if each.is_terminal), holders[0])
+
+    @property
+    def answer_time(self) -> float:
+        """Seconds after which a holder who was asked has given the pen; 0: never."""
+        return 0.0 if self._locking.lock is not None else self._context.ask_timeout()
 
     # Waiting and asking
 
@@ -72,7 +88,9 @@ class PenLine:
             return refusal
         if self._queue is None:
             clock = self._context.clock
-            self._queue = PenQueue(clock, self._timeout, self._show_question, self._unanswered)
+            self._queue = PenQueue(
+                clock, lambda: self.answer_time, self._show_question, self._unanswered
+            )
         waited = attachment in self._queue
         place = self._queue.add(attachment, asks)
         if not place:
@@ -90,14 +108,11 @@ class PenLine:
     def _holder(self) -> str:
         return self._pen.holders[0].operator.name if self._pen.holders else ""
 
-    def _timeout(self) -> float:
-        return 0.0 if self._locking.lock is not None else self._context.ask_timeout()
-
     def _show_question(self, asker: Attachment) -> None:
         for holder in self._pen.holders:
             if holder.is_terminal:
                 asks = holder.session.about(asker.session, "asks", "ask")
-                hint = ("yN", ": {} gives it, {} refuses")
+                hint = ("y N", ": {} gives it, {} refuses")
                 holder.show(NoticeKind.PEN_ASKED.notice(hint, asks=asks))
 
     def leave(self, attachment: Attachment, why: str = "") -> bool:

@@ -5,6 +5,7 @@ console. After a restart its owner has `RETURN` seconds to come back. A lease is
 restarts: its channel is not either.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -146,9 +147,23 @@ class PenLocks:
         """The locks that survive a restart."""
         return [held.lock for held in self._held.values() if not held.lock.is_lease]
 
-    def restore(self, locks: Iterable[PenLock]) -> None:
-        """Locks of an earlier process: at most `LIMIT`, and those that are over are dropped."""
-        for lock in list(locks)[:LIMIT]:
+    def as_value(self) -> Any:
+        """Those that survive a restart, as JSON values."""
+        return [_value(lock) for lock in self.saved]
+
+    def restore(self, value: Any) -> bool:
+        """Take up what an earlier process gave with `as_value`, before there are consoles: at most
+        `LIMIT`, and none that is over. False if something else was in it, which is left out.
+        """
+        found, given = list[PenLock](), value if isinstance(value, list) else []
+        for each in given[:LIMIT]:
+            with contextlib.suppress(ValueError):
+                found.append(_lock(each))
+        self._take_up(found)
+        return isinstance(value, list) and len(found) == len(given)
+
+    def _take_up(self, locks: Iterable[PenLock]) -> None:
+        for lock in locks:
             if lock.until > self._clock.wall() and lock.console.id not in self._held:
                 self._hold(lock, None)
         if self._held:
@@ -173,8 +188,7 @@ def _ends_with_owner(lock: PenLock) -> bool:
     return not lock.keeps and not lock.is_lease
 
 
-def lock_value(lock: PenLock) -> dict[str, Any]:
-    """A lock as JSON has it."""
+def _value(lock: PenLock) -> dict[str, Any]:
     operator = {
         "name": lock.operator.name,
         "groups": sorted(lock.operator.groups),
@@ -192,8 +206,8 @@ def lock_value(lock: PenLock) -> dict[str, Any]:
     }
 
 
-def lock_from(value: Any) -> PenLock:
-    """From `lock_value`. Raises ValueError."""
+def _lock(value: Any) -> PenLock:
+    """From `_value`. Raises ValueError."""
     match value:
         case {
             "console": dict(console),

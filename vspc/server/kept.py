@@ -1,5 +1,5 @@
-"""What operators wrote about consoles, in a file of state_dir: read at a start, written by a thread
-after each change.
+"""What operators wrote about consoles, and which pens they locked, in files of state_dir: read at a
+start, written by a thread after each change.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,12 @@ from twisted.logger import Logger
 
 from vspc.auth.statefile import StateFile
 from vspc.console.descriptions import Descriptions
+from vspc.console.pen_lock import PenLocks
 from vspc.console.ports import InThread
+from vspc.net.waiting import RunningCoroutine
 
-DESCRIPTIONS = "descriptions.json"
-"""The file in state_dir."""
+DESCRIPTIONS, LOCKS = "descriptions.json", "locks.json"
+"""Files in state_dir."""
 
 _log = Logger(namespace="vspc.server")
 
@@ -58,8 +60,31 @@ class KeptFile:
         return error
 
 
+class KeptLocks:
+    """The locks of pens."""
+
+    def __init__(self, state_dir: Path, in_thread: InThread, locks: PenLocks) -> None:
+        self._file = KeptFile(state_dir / LOCKS, in_thread, lambda: locks)
+        self._locks = locks
+
+    def load(self) -> None:
+        """What earlier processes kept; from now on each change is written."""
+        self._file.load()
+        self._locks.changed = self._save
+
+    def _save(self) -> None:
+        RunningCoroutine(self._write())
+
+    async def _write(self) -> None:
+        await self._file.save()  # which logs its failure
+
+    def stop(self) -> None:
+        """That sessions end now ends no lock."""
+        self._locks.stop()
+
+
 class KeptTexts:
-    """All of them."""
+    """What operators wrote."""
 
     def __init__(self, state_dir: Path, in_thread: InThread) -> None:
         self._descriptions = KeptFile(

@@ -29,7 +29,7 @@ REMEMBERED = 100_000
 LOCAL = Operator("root@local", roles=frozenset({"admin", "audit"}))
 """The operator of the control socket: root, or the server's user."""
 
-EVERYTHING: Rights = frozenset({"read", "write", "break", "force", "admin"})
+EVERYTHING: Rights = frozenset({"read", "write", "break", "force", "join", "admin"})
 
 
 class Live:

@@ -31,7 +31,7 @@ from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.connection_history import ConnectionHistory
 from vspc.console.context import ConsoleContext, Wakeups
-from vspc.console.events import Event, EventBus, Renamed, RulesChanged
+from vspc.console.events import Appeared, Event, EventBus, Renamed, RulesChanged
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -46,7 +46,7 @@ from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
-from vspc.server.kept import KeptTexts
+from vspc.server.kept import KeptLocks, KeptTexts
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
 from vspc.server.operator_side import OperatorSide, quota
@@ -95,6 +95,7 @@ class VspcService(MultiService):
         self._kept = KeptTexts(config.state_dir, ThreadRunner(reactor))
         context = self._console_context(config)
         self._accounting = context.accounting
+        self._locks = KeptLocks(config.state_dir, ThreadRunner(reactor), context.locks)
         self.roster = Roster(context, config.console.forget_after)
         audit = self._audit
         self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
@@ -179,6 +180,7 @@ class VspcService(MultiService):
         config = self.live.config
         self._state = claim(config.state_dir)
         self._kept.load()
+        self._locks.load()
         self._logs.open(self.roster)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs)
@@ -260,7 +262,7 @@ class VspcService(MultiService):
         self._audit.start()
         self.events.subscribe(self._event_log.on_event)
         self.events.subscribe(self._connections.on_event)
-        self.events.subscribe(self._reassess_renamed)
+        self.events.subscribe(self._reassess)
         self._doors.start(self.events)
         self._logs.start(self.events)
         self._vm_side.start()
@@ -294,8 +296,10 @@ class VspcService(MultiService):
             except Exception:  # the next second must come all the same
                 self._defect()
 
-    def _reassess_renamed(self, event: Event) -> None:
-        """Rules match names."""
+    def _reassess(self, event: Event) -> None:
+        """Rules match names; and the owner of a lock from before a restart may no longer type."""
+        if isinstance(event, Appeared) and (there := self.roster.get(event.console.id)):
+            there.reassess(self.live.rights)
         if not isinstance(event, Renamed):
             return
         console = self.roster.get(event.console.id)
@@ -371,6 +375,7 @@ class VspcService(MultiService):
         if self._tick.running:
             self._tick.stop()
         self._logs.stopping()
+        self._locks.stop()
         self._doors.close(SHUTDOWN)
         self._vm_side.stop()
         self._outbound.close()

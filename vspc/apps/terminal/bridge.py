@@ -20,6 +20,7 @@ from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
 from vspc.console.notices import Notice
+from vspc.console.pen_locking import is_admin
 from vspc.console.ports import Program
 from vspc.net.waiting import RunningCoroutine
 
@@ -85,9 +86,9 @@ class TerminalBridge(Program):
         return banner(self.console, self.call.context.clock.wall(), self.attachment)
 
     def keys_for(self, command: str, text: str) -> str:
-        """`text` with the keys of an escape command in it; empty without an escape key."""
-        typed = self.keys.keys_of(command)
-        return text.format(typed) if typed else ""
+        """`text` with the keys of escape commands in it; empty without an escape key."""
+        typed = [self.keys.keys_of(each) for each in command.split()]
+        return text.format(*typed) if all(typed) else ""
 
     # `Program`
 
@@ -230,6 +231,10 @@ class TerminalBridge(Program):
             case Refusal.READ_ONLY | Refusal.HOST:
                 return self.keys_for("a", "; {} asks for the pen")
             case Refusal.PEN if "force" in self.attachment.rights:
+                return self.keys_for("f k", "; {} takes the pen, {} asks for it")
+            case Refusal.PEN if "write" in self.attachment.rights:
+                return self.keys_for("k", "; {} asks for the pen")
+            case Refusal.LOCKED if is_admin(self.attachment.session, self.attachment.rights):
                 return self.keys_for("f", "; {} takes the pen")
         return ""
 

@@ -36,6 +36,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "{stop_bits} stop bits, flow control {flow}",
         "last_move": "from {source} to {target} in {seconds} s, at {at}",
         "remote": "{uri}: {state}, since {since}; bytes of it not sent: {unsent}",
+        "lock": "{text}",
         "host_change": "from {old} to {new} at {at}, and this was not a vMotion",
     }
 )

@@ -28,7 +28,8 @@ _HEADINGS = (
     Heading("ADDRESS", names=True, least=15),
 )
 
-_DESCRIBED = (*_HEADINGS, Heading("DESCRIPTION", names=True, least=15))
+_LOCK = Heading("LOCK", names=True, least=15)
+_DESCRIPTION = Heading("DESCRIPTION", names=True, least=15)
 """Where any of them has one."""
 
 
@@ -43,10 +44,14 @@ async def run(call: Call, parsed: Parsed) -> None:
         await call.print("no console matches\n" if glob else "no consoles yet\n")
     else:
         now = call.context.clock.wall()
-        described = any(console.text.description for console in consoles)
-        headings = _DESCRIBED if described else _HEADINGS
         ordered = sorted(consoles, key=reading_order)
-        rows = [_row(console, now)[: len(headings)] for console in ordered]
+        rows = [_row(console, now) for console in ordered]
+        headings = list(_HEADINGS)
+        for heading, fact in ((_LOCK, _lock), (_DESCRIPTION, description)):
+            facts = [fact(console) for console in ordered]
+            if any(facts):
+                headings.append(heading)
+                rows = [(*row, found or "-") for row, found in zip(rows, facts, strict=True)]
         await call.print(table(headings, rows, call.columns))
 
 
@@ -59,8 +64,11 @@ def _row(console: Console, now: float) -> tuple[str, ...]:
         str(len(readers(console))),
         age_text(silent),
         place(console, now) or "-",
-        description(console) or "-",
     )
+
+
+def _lock(console: Console) -> str:
+    return "" if console.pen.lock is None else console.pen.lock.long_text
 
 
 VERB = Verb(GRAMMAR, run, aliases=("ls",))

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from vspc.apps.verbs import (
     accept,
+    ask,
     boots,
     broadcast,
     console,
@@ -15,9 +16,11 @@ from vspc.apps.verbs import (
     expect,
     export,
     forget,
+    give,
     help_text,
     info,
     kick,
+    lock,
     lockout,
     log,
     msg,
@@ -30,6 +33,7 @@ from vspc.apps.verbs import (
     sendbreak,
     sessions,
     status,
+    unlock,
     wait,
     watch,
     who,
@@ -161,7 +165,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
-    *(watch, broadcast, run, msg, info, who),
+    *(watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
     *(describe, sendbreak, kick, sessions, lockout, status, accept, forget, events),
     *(refusals, doctor),
 )

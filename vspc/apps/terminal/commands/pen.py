@@ -1,22 +1,126 @@
-"""The pen: ask for it, take it, lay it down."""
+"""The pen: wait for it, ask for it, answer, take it, share it, lock it, lay it down."""
 
+from collections.abc import Callable
+
+from vspc.apps.describe import typing
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
+from vspc.apps.terminal.prompt import ask_line
+from vspc.common.values import duration_text
+from vspc.console.attachment import Attachment, Refusal
+from vspc.console.pen_line import Waits
+from vspc.console.pen_locking import is_admin
 
 
-def _take(terminal: OperatorTerminal, force: bool = False) -> None:
+def _take(terminal: OperatorTerminal) -> None:
     terminal.attachment.reads_only = False
-    terminal.report_pen(terminal.attachment.take_pen(force))
+    terminal.report_pen(terminal.attachment.take_pen(force=True))
+
+
+def _join(terminal: OperatorTerminal) -> None:
+    terminal.attachment.reads_only = False
+    terminal.report_pen(terminal.console.pen.join(terminal.attachment))
+
+
+def _queue(terminal: OperatorTerminal) -> None:
+    found = _wait(terminal, terminal.console.pen.line.queue)
+    if found is not None:
+        ask = terminal.keys_for("k", "; {} asks for it")
+        may_force = "force" in terminal.attachment.rights
+        force = terminal.keys_for("f", ", {} takes it") if may_force else ""
+        terminal.screen.line(f"{_typing(terminal)}: you are number {found} in line{ask}{force}")
+
+
+def _ask(terminal: OperatorTerminal) -> None:
+    line = terminal.console.pen.line
+    found = _wait(terminal, line.ask)
+    if found is not None:
+        seconds = line.answer_time
+        rest = f": no answer in {duration_text(seconds)} is a yes" if seconds else ""
+        who = terminal.call.session.about(line.asked.session, "was asked", "were asked")
+        terminal.screen.line(f"{who} for the pen{rest}; you are number {found} in line")
+
+
+def _wait(
+    terminal: OperatorTerminal, want: Callable[[Attachment], Refusal | Waits | None]
+) -> int | None:
+    """Its place in line; None where it does not wait, which was said."""
+    terminal.attachment.reads_only = False
+    outcome = want(terminal.attachment)
+    if isinstance(outcome, Waits):
+        return outcome.place
+    terminal.report_pen(outcome)
+    return None
+
+
+def _typing(terminal: OperatorTerminal) -> str:
+    return f"{typing(terminal.call.session, terminal.console)} on {terminal.console.title}"
+
+
+def _answer(terminal: OperatorTerminal, yes: bool) -> None:
+    pen = terminal.console.pen
+    outcome = pen.line.answer(terminal.attachment, yes)
+    if outcome is None:
+        terminal.screen.line("nobody asks you for the pen")
+    elif isinstance(outcome, Refusal):
+        terminal.screen.line(f"the pen cannot be given now ({outcome.value})")
+    elif not yes:
+        terminal.screen.line("you keep the pen")
+
+
+def _is_asked(terminal: OperatorTerminal) -> bool:
+    return terminal.attachment.has_pen and terminal.console.pen.line.asker is not None
+
+
+def _lock(terminal: OperatorTerminal) -> None:
+    ask_line(terminal, "reason of the lock (Enter: none)", lambda text: _locked(terminal, text))
+
+
+def _locked(terminal: OperatorTerminal, reason: str) -> None:
+    terminal.attachment.reads_only = False
+    refusal = terminal.console.pen.locking.take_and_lock(terminal.attachment, reason=reason)
+    if refusal is not None:
+        terminal.report_pen(refusal)
+
+
+def _unlock(terminal: OperatorTerminal) -> None:
+    pen, attachment = terminal.console.pen, terminal.attachment
+    if pen.lock is None:
+        terminal.screen.line(f"{terminal.console.title} is not locked")
+        return
+    refusal = pen.locking.unlock(attachment.session, attachment.rights)
+    if refusal is not None:
+        terminal.record_refusal(refusal)
+        terminal.screen.line(f"{terminal.console.title} is {pen.lock.long_text}")
+
+
+def _may_unlock(terminal: OperatorTerminal) -> bool:
+    lock, attachment = terminal.console.pen.lock, terminal.attachment
+    if lock is None:
+        return False
+    own = lock.operator.name == attachment.operator.name
+    return own or is_admin(attachment.session, attachment.rights)
 
 
 def _only_read(terminal: OperatorTerminal) -> None:
-    terminal.attachment.reads_only = True
-    if terminal.attachment.has_pen:
-        terminal.console.pen.lay_down()
-    terminal.screen.line("you only read now" + terminal.keys_for("a", "; {} asks for the pen"))
+    pen, attachment = terminal.console.pen, terminal.attachment
+    attachment.reads_only = True
+    waited = pen.line.leave(attachment)
+    if attachment.has_pen:
+        pen.lay_down(attachment=attachment)
+    rest = ", and are no longer in line" if waited else ""
+    terminal.screen.line(
+        f"you only read now{rest}" + terminal.keys_for("a", "; {} asks for the pen")
+    )
 
 
 COMMANDS = (
-    EscapeCommand("a", "ask for the pen", _take, right="write"),
-    EscapeCommand("f", "take the pen", lambda terminal: _take(terminal, force=True), right="force"),
+    EscapeCommand("a", "the pen, when free", _queue, right="write"),
+    EscapeCommand("k", "ask its holder", _ask, right="write"),
+    EscapeCommand("y", "give it", lambda terminal: _answer(terminal, True), offered=_is_asked),
+    EscapeCommand("N", "keep it", lambda terminal: _answer(terminal, False), offered=_is_asked),
+    EscapeCommand("f", "take the pen", _take, right="force"),
+    EscapeCommand("j", "type, too", _join, right="join"),
+    EscapeCommand("L", "lock the pen", _lock, right="write"),
+    EscapeCommand("U", "unlock it", _unlock, offered=_may_unlock),
     EscapeCommand("s", "only read", _only_read, right="write"),
 )
