@@ -594,7 +594,7 @@ class Terminals(VerbTest):
         channel = self.desk.say("console web01 rw")
         self.assertEqual(channel.status, 2)
         self.assertIn(
-            "unknown option 'rw'; the options are ro, replay=LINES, esc=none|conman|^X",
+            "unknown option 'rw'; the options are ro, replay=LINES|raw, esc=none|conman|^X",
             channel.complaint,
         )
         self.assertEqual(self.desk.say("console").status, 2)

@@ -15,6 +15,7 @@ from vspc.console.logs import Item, LogPage, LogView, Marker, MarkerKind, Output
 from vspc.console.notices import Notice
 from vspc.net.waiting import RunningCoroutine, Wakeup, sleep
 
+TOO_MUCH = "too much came meanwhile"
 NOT_LOGGED = "not logged, and no longer in memory"
 UNREADABLE = "no longer in memory, and the log cannot be read now"
 
@@ -264,7 +265,10 @@ class Following:
         self._reader = reader
         logs = context.logs
         is_logged = logs is not None and logs.keeps(attachment.console.id)
+        self._is_logged = is_logged
         self._from_log = from_log and is_logged
+        self._until = 0  # what is lost before that offset is read from the log in any case
+        self._most = 0  # bytes of that
         self._catching_up: RunningCoroutine | None = None
         self._more_room = Wakeup(context.clock)
         self._is_reading = False
@@ -294,7 +298,10 @@ class Following:
             case OutputChunk(offset, data):
                 self.at = None
                 self._reader.take_output(offset, data)
-            case Lost(start, end) if self._from_log:
+            case Lost(start, end) if self._from_log or start < self._until:
+                if not self._from_log and end - start > self._most:
+                    self._reader.missing(start, end - self._most, TOO_MUCH)
+                    start = end - self._most
                 self._attachment.offset = start
                 self._catching_up = RunningCoroutine(self._catch_up(start))
             case Lost(start, end):
@@ -341,6 +348,11 @@ class Following:
                 self._reader.take_output(item.offset, data)
         elif item.kind is MarkerKind.GAP:
             self._reader.missing(item.offset, item.end, item.text)
+
+    def recover(self, most: int) -> None:
+        """What the history has lost until now is read from the log, at most so many bytes of it."""
+        if self._is_logged:
+            self._until, self._most = self._attachment.console.history.start, most
 
     def skip(self) -> None:
         """Go on from now; what has not been read is not wanted."""

@@ -14,6 +14,22 @@ from types import MappingProxyType
 from attrs import define, field
 
 from vspc.console.control_sequences import CSI_LIMIT, Rendition, Sequences
+from vspc.console.mode_tables import (
+    ALTERNATE,
+    ANSI,
+    ASCII,
+    CURSOR,
+    ON_AT_FIRST,
+    ORIGIN,
+    PRIVATE,
+    REPORTING,
+    RESET_COLOUR,
+    SETS,
+    SHIFTS,
+    TABS_AGAIN,
+    UNSHIFT,
+    WORKED_WITH,
+)
 
 DEPTH = 64
 """Levels of the kitty keyboard stack that are counted."""
@@ -22,44 +38,6 @@ ASKED_LIMIT = 16
 """Questions for the cursor's position that are counted while they are unanswered."""
 
 _CONTROLS = bytes(range(32))
-
-_ON_AT_FIRST = frozenset({7, 8, 25})
-"""Private modes that a terminal has after a reset: autowrap, repeat, cursor."""
-
-_PRIVATE = frozenset(
-    {
-        *(1, 5, 6, 7, 8, 25, 45, 66, 69),  # cursor keys, reverse video, origin, ..., margins
-        *(9, 1000, 1001, 1002, 1003, 1005, 1006, 1015, 1016),  # mouse
-        *(1004, 2004, 2026, 2031, 2048, 9001),  # focus, paste, and what else makes it send
-        *(47, 1047, 1049),  # alternate screen
-    }
-)
-
-_WORKED_WITH = _PRIVATE - {6, 8, 45, 66, 69, 2026, 2031, 2048, 9001, 47, 1047, 1049}
-_ALTERNATE = (1049, 1047, 47)
-_ORIGIN = 6
-
-_ANSI: Mapping[int, bytes] = MappingProxyType(
-    {2: b"\x1b[2l", 4: b"\x1b[4l", 12: b"\x1b[12h", 20: b"\x1b[20l"}
-)
-"""Modes of ECMA-48 and how they are at first: keyboard lock, insert, local echo, newline."""
-
-_SETS: Mapping[bytes, int] = MappingProxyType(
-    {b"(": 0, b")": 1, b"-": 1, b"*": 2, b".": 2, b"+": 3, b"/": 3}
-)
-_SHIFTS: Mapping[int, bytes] = MappingProxyType({1: b"\x0e", 2: b"\x1bn", 3: b"\x1bo"})
-_UNSHIFT = b"\x0f"
-_ASCII = b"B"
-_TABS_AGAIN = b"\x1b[?5W"
-
-_RESET_COLOUR: Mapping[bytes, bytes] = MappingProxyType(
-    {
-        b"4": b"104",
-        b"5": b"105",
-        **{b"%d" % number: b"%d" % (100 + number) for number in range(10, 20)},
-    }
-)
-"""What an OSC sets, and the one that takes it back."""
 
 
 @define(eq=False)
@@ -128,7 +106,7 @@ class TerminalModes:
     def neutral(self) -> bytes:
         """What makes text of ours readable: no colours, ASCII, no unfinished sequence."""
         look = self._look
-        unshift = _UNSHIFT if look.shift else b""
+        unshift = UNSHIFT if look.shift else b""
         ascii_again = b"\x1b(B" if 0 in look.sets else b""
         utf8 = self._others.get("coding", b"")
         return self._sequences.broken_off + unshift + ascii_again + utf8 + look.rendition.off
@@ -143,16 +121,34 @@ class TerminalModes:
         look = self._look
         coding = b"\x1b%@" if "coding" in self._others else b""
         first_set = b"\x1b(" + look.sets[0] if 0 in look.sets else b""
-        return coding + first_set + _SHIFTS.get(look.shift, b"")
+        return coding + first_set + SHIFTS.get(look.shift, b"")
 
     @property
     def set_up(self) -> bytes:
         """What gives another terminal, as after a reset, the modes that programs work with."""
         look, sets = self._look, sorted(self._look.sets.items())
-        out = [_private(mode, mode not in _ON_AT_FIRST) for mode in self._private & _WORKED_WITH]
+        out = [_private(mode, mode not in ON_AT_FIRST) for mode in self._private & WORKED_WITH]
         out += [b"\x1b="] if "keypad" in self._others else []
         out += [b"\x1b" + b"()*+"[each : each + 1] + name for each, name in sets]
-        return b"".join((*out, _SHIFTS.get(look.shift, b"")))
+        return b"".join((*out, SHIFTS.get(look.shift, b"")))
+
+    @property
+    def covered(self) -> bytes:
+        """What makes the alternate screen one of ours, on which nothing of the VM acts. Where the
+        VM has it already, what it shows there is lost.
+        """
+        on = b"" if self.is_alternate else b"\x1b[?1049h"
+        reports = b"".join(_private(mode, False) for mode in self._private & REPORTING)
+        return b"".join((self.neutral, on, reports, b"\x1b[?6l\x1b[r\x1b[4l\x1b[?25l\x1b[H\x1b[2J"))
+
+    @property
+    def uncovered(self) -> bytes:
+        """What takes that back."""
+        out = [_private(mode, True) for mode in self._private & REPORTING]
+        out += [b"" if CURSOR in self._private else _private(CURSOR, True)]
+        out += [self._others.get("margins", b""), b"\x1b[4h" if "mode 4" in self._others else b""]
+        out += [b"\x1b[H\x1b[2J" if self.is_alternate else b"\x1b[?1049l"]
+        return b"".join((*out, self.again))
 
     def break_off(self) -> bytes:
         """What ends an unfinished sequence that will not go on."""
@@ -167,11 +163,11 @@ class TerminalModes:
         look = self._look
         if 1049 in self._private and self._saved is not None:  # what leaving that screen restores
             look = look.with_all_of(self._saved)
-        was_origin = look.origin or _ORIGIN in self._private
+        was_origin = look.origin or ORIGIN in self._private
         out = [self.break_off(), *self._screens_off()]
-        out += [_private_off(mode) for mode in sorted(self._private - {*_ALTERNATE, _ORIGIN})]
-        out += [_UNSHIFT] if look.shift else []
-        out += [b"\x1b" + b"()*+"[each : each + 1] + _ASCII for each in sorted(look.sets)]
+        out += [_private_off(mode) for mode in sorted(self._private - {*ALTERNATE, ORIGIN})]
+        out += [UNSHIFT] if look.shift else []
+        out += [b"\x1b" + b"()*+"[each : each + 1] + ASCII for each in sorted(look.sets)]
         out += [look.rendition.off]
         out += [b"\x1b[?6l"] if was_origin else []
         # Setting margins moves the cursor to the first column of the first line.
@@ -183,19 +179,19 @@ class TerminalModes:
 
     def _screens_off(self) -> list[bytes]:
         first, second = self._keyboards
-        alternate = [mode for mode in _ALTERNATE if mode in self._private]
+        alternate = [mode for mode in ALTERNATE if mode in self._private]
         leaving = [second.off, *map(_private_off, alternate)] if alternate else []
         return [*leaving, first.off]
 
     @property
     def is_alternate(self) -> bool:
         """Whether the alternate screen is on."""
-        return not self._private.isdisjoint(_ALTERNATE)
+        return not self._private.isdisjoint(ALTERNATE)
 
     @property
     def is_moved(self) -> bool:
         """Whether `give_back` changes what the screen shows, or where the cursor is."""
-        return self.is_alternate or self._look.origin or _ORIGIN in self._private
+        return self.is_alternate or self._look.origin or ORIGIN in self._private
 
     @property
     def brackets_pastes(self) -> bool:
@@ -256,7 +252,7 @@ class TerminalModes:
             case b"8":
                 self._restore()
             case b"H":
-                self._hold("tabs", _TABS_AGAIN, True)
+                self._hold("tabs", TABS_AGAIN, True)
             case b"c":
                 self._forget()
 
@@ -264,10 +260,10 @@ class TerminalModes:
         if group == b"%":
             self._hold("coding", b"\x1b%G", name == b"@")
             return
-        number = _SETS.get(group[:1])
+        number = SETS.get(group[:1])
         if number is None or len(group) > 2:
             return
-        if group + name == group[:1] + _ASCII:
+        if group + name == group[:1] + ASCII:
             self._look.sets.pop(number, None)
         elif number == 0:
             self._look.sets[0] = group[1:] + name
@@ -278,8 +274,8 @@ class TerminalModes:
         number, _, value = body.partition(b";")
         if body[:1] == b"P" or body == b"R":  # the palette of the Linux console
             self._colours(b"R", body != b"R")
-        elif number in _RESET_COLOUR and value != b"?" and not value.endswith(b";?"):
-            self._colours(_RESET_COLOUR[number], True)
+        elif number in RESET_COLOUR and value != b"?" and not value.endswith(b";?"):
+            self._colours(RESET_COLOUR[number], True)
         elif not value:
             self._colours(number, False)
 
@@ -299,25 +295,25 @@ class TerminalModes:
                 self._private_mode(mode, on)
             return
         for mode in _numbers(parameters):
-            if mode in _ANSI:
-                self._hold(f"mode {mode}", _ANSI[mode], on != (mode == 12))
+            if mode in ANSI:
+                self._hold(f"mode {mode}", ANSI[mode], on != (mode == 12))
 
     def _private_mode(self, mode: int, on: bool) -> None:
-        if mode == _ORIGIN:
+        if mode == ORIGIN:
             self._look.origin = on
             self._private.discard(mode)
-        elif mode in _PRIVATE:
-            is_kept = on != (mode in _ON_AT_FIRST)
+        elif mode in PRIVATE:
+            is_kept = on != (mode in ON_AT_FIRST)
             (self._private.add if is_kept else self._private.discard)(mode)
         if mode in (1048, 1049):
             (self._save if on else self._restore)()
 
     def _margins(self, parameters: bytes) -> None:
         if parameters[:1] == b"?":  # saved modes: their values are unknown
-            unsure = set(_numbers(parameters[1:])) & _PRIVATE
+            unsure = set(_numbers(parameters[1:])) & PRIVATE
             self._private |= unsure
         elif not parameters or parameters[-1:].isdigit() or parameters[-1:] == b";":
-            self._hold("margins", b"", parameters not in (b"", b";"))
+            self._hold("margins", b"\x1b[%sr" % parameters, parameters not in (b"", b";"))
 
     def _colour(self, parameters: bytes) -> None:
         if parameters[:1] == b">":
@@ -366,11 +362,11 @@ class TerminalModes:
 
     def _tabs(self, parameters: bytes) -> None:
         if parameters in (b"", b"0", b"3"):
-            self._hold("tabs", _TABS_AGAIN, True)
+            self._hold("tabs", TABS_AGAIN, True)
 
     def _tabs_again(self, parameters: bytes) -> None:
         if parameters == b"?5":
-            self._hold("tabs", _TABS_AGAIN, False)
+            self._hold("tabs", TABS_AGAIN, False)
 
 
 def _private(mode: int, on: bool) -> bytes:
@@ -378,7 +374,7 @@ def _private(mode: int, on: bool) -> bytes:
 
 
 def _private_off(mode: int) -> bytes:
-    return _private(mode, mode in _ON_AT_FIRST)
+    return _private(mode, mode in ON_AT_FIRST)
 
 
 def _numbers(parameters: bytes) -> list[int]:

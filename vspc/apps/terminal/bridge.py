@@ -24,6 +24,9 @@ from vspc.console.pen_locking import is_admin
 from vspc.console.ports import Program
 from vspc.net.waiting import RunningCoroutine
 
+RECOVERED = 1024 * 1024
+"""Bytes of output that came while something else was in front, and are then read from the log."""
+
 
 class TerminalBridge(Program):
     """One operator's terminal on one console."""
@@ -153,9 +156,9 @@ class TerminalBridge(Program):
         self._showing.spend(count, size == len(data))
         self.attachment.offset -= len(data) - size
 
-    def missing(self, start: int, end: int, _why: str) -> None:
+    def missing(self, start: int, end: int, why: str) -> None:
         self.screen.break_off()
-        self.screen.line(f"output lost: client too slow (offsets {start} to {end})")
+        self.screen.line(f"output lost: {why or 'client too slow'} (offsets {start} to {end})")
 
     def notice(self, notice: Notice) -> None:
         self._refusals.report()  # the notice may be that the reason has gone
@@ -293,6 +296,21 @@ class TerminalBridge(Program):
         """What is typed goes to the VM again; what waited is shown."""
         self.keys.leave_mode()
         self.ready()
+
+    def show_meanwhile(self) -> None:
+        """Something was in front of the VM's output: show what came, or the screen as it is now."""
+        history = self.console.history
+        if self.screen.is_alternate:
+            if self.attachment.offset < history.start:
+                self.attachment.offset = history.end
+            self._begin_replay(self._paint_again())
+        else:
+            self._output.recover(RECOVERED)
+
+    async def _paint_again(self) -> None:
+        if not await self.paint():
+            hint = self.keys_for("v", "; {} asks the VM to repaint")
+            self.screen.line(f"the screen of the VM cannot be shown again{hint}")
 
     def leave(self) -> None:
         """Leave the console."""

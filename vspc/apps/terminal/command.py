@@ -65,6 +65,9 @@ class OperatorTerminal(Protocol):
     def leave_mode(self) -> None:
         """What is typed goes to the VM again; what waited is shown."""
 
+    def show_meanwhile(self) -> None:
+        """Something was in front of the VM's output: `leave_mode` shows what came, after this."""
+
     def leave(self) -> None:
         """Leave the console."""
 

@@ -4,6 +4,7 @@ The modes that the VM sets are followed, so that notices are readable and the te
 back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 from vspc.common.clock import Cancellable, Clock, cancel
@@ -17,6 +18,9 @@ ASKED = 10.0
 COLOURS = 1024
 """Colours of a replay that are followed, the last ones: it is shown in one turn of the reactor."""
 
+
+COVERED = 64
+"""Lines of ours that wait while something else is in front; of more the last ones."""
 
 SHOWN = 2048
 """Sequences of a VM's output in a turn, shared by all terminals on its console. Colours that are
@@ -37,6 +41,8 @@ class Screen:
         self._modes = TerminalModes() if has_cursor else None
         self._asked = 0.0  # when the VM asked last where the cursor is
         self._at_margin = True  # whether the cursor is in the first column
+        self._is_covered = False
+        self._waiting: deque[str] = deque(maxlen=COVERED)  # lines that came meanwhile
 
     # Output of the VM
 
@@ -115,6 +121,9 @@ class Screen:
 
     def lines(self, *texts: str) -> None:
         """Lines as they are, in plain text whatever modes the VM has set."""
+        if self._is_covered:
+            self._waiting.extend(texts)
+            return
         before, after = b"", b""
         if self._modes is not None:
             before, after = self._modes.neutral, self._modes.again
@@ -123,6 +132,33 @@ class Screen:
             before + (start + "".join(f"{text}\r\n" for text in texts)).encode() + after
         )
         self._at_margin = True
+
+    # A screen of ours in front
+
+    def cover(self) -> None:
+        """Show nothing of the VM until `uncover`: `draw` writes to an empty screen. Lines of ours
+        wait meanwhile. For terminals with a cursor.
+        """
+        if self._modes is not None and not self._is_covered:
+            self._is_covered = True
+            self._channel.write(self._modes.covered)
+
+    def draw(self, data: bytes) -> None:
+        """Write to the screen that is in front."""
+        self._channel.write(data)
+
+    def uncover(self) -> None:
+        """The terminal is as the VM left it, then the lines that came. Where the VM has its
+        alternate screen on, that is empty: it is to be painted again.
+        """
+        if self._modes is None or not self._is_covered:
+            return
+        self._is_covered = False
+        self._channel.write(self._modes.uncovered)
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        if waiting:
+            self.lines(*waiting)
 
     # A line that is being edited
 
@@ -159,6 +195,7 @@ class Screen:
         """Reset the modes that the VM has set, and nothing else; whether there were any."""
         if self._modes is None:
             return False
+        self.uncover()
         is_moved = self._modes.is_moved
         undone = self._modes.give_back()
         if is_moved:  # the column of the cursor is unknown now

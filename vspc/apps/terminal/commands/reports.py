@@ -4,6 +4,7 @@ from vspc.apps.describe import banner, details
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
 from vspc.apps.terminal.pages import show_lines
 from vspc.apps.terminal.replay import REPLAY_LINES
+from vspc.apps.terminal.search.view import search
 from vspc.apps.verbs.who import presences
 from vspc.console.names import reading_order
 
@@ -43,5 +44,6 @@ COMMANDS = (
     EscapeCommand("r", f"replay {REPLAY_LINES} lines", lambda each: each.replay(REPLAY_LINES)),
     EscapeCommand("p", f"replay {REPLAY_LONG} lines", lambda each: each.replay(REPLAY_LONG)),
     EscapeCommand("R", f"replay {REPLAY_MOST} lines", lambda each: each.replay(REPLAY_MOST)),
+    EscapeCommand("/", "search the log", search),
     EscapeCommand("v", "repaint the screen", _repaint, right="write"),
 )

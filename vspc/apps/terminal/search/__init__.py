@@ -1,0 +1,1 @@
+"""Searching the log of a console on its operator's terminal (`^Ec/`)."""
