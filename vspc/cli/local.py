@@ -15,8 +15,8 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +39,7 @@ def run(state_dir: Path, words: list[str]) -> int:
     except OSError as error:
         reason = f"no server answers at {state_dir / CONTROL}: {error.strerror}"
         raise NoServer(reason) from None
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with connection, _raw(terminal):
+    with connection, _RawTerminal(sys.stdin.isatty() and sys.stdout.isatty()) as terminal:
         return _Client(connection, terminal).talk(words)
 
 
@@ -94,24 +93,33 @@ def ask(
     return status[0], bytes(output)
 
 
-@contextmanager
-def _raw(terminal: bool) -> Iterator[None]:
-    """The terminal passes on each key, until the end."""
-    if not terminal:
-        yield
-        return
-    before = termios.tcgetattr(sys.stdin)
-    tty.setraw(sys.stdin)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+class _RawTerminal:
+    """The terminal, if `is_one`: while this is entered it passes on each key."""
+
+    def __init__(self, is_one: bool) -> None:
+        self.is_one = is_one
+        self._before = termios.tcgetattr(sys.stdin) if is_one else None
+
+    def __enter__(self) -> "_RawTerminal":
+        if self.is_one:
+            tty.setraw(sys.stdin)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._before is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+    def suspend(self) -> None:
+        """Stop this process, as Control-Z does for others; return when it is continued."""
+        self.__exit__()
+        os.kill(os.getpid(), signal.SIGTSTP)
+        self.__enter__()
 
 
 class _Client:
     """Moves bytes between a terminal, or pipes, and the server until there is a status."""
 
-    def __init__(self, connection: socket.socket, terminal: bool) -> None:
+    def __init__(self, connection: socket.socket, terminal: _RawTerminal) -> None:
         self._connection = connection
         self._terminal = terminal
         self._frames = FrameReceiver(self._received)
@@ -122,10 +130,10 @@ class _Client:
 
     def talk(self, words: list[str]) -> int:
         """The exit status; 1 if the server ends without one."""
-        self._send(_verb(words, self._size() if self._terminal else None))
+        self._send(_verb(words, self._size() if self._terminal.is_one else None))
         self._selector.register(self._connection, selectors.EVENT_READ, self._hear)
         self._read(True)
-        if self._terminal:
+        if self._terminal.is_one:
             self._watch_size()
         while self._status is None:
             for key, _ in self._selector.select():
@@ -151,6 +159,9 @@ class _Client:
 
     def _resized(self, woken: socket.socket) -> None:
         woken.recv(FRAME)
+        self._send_size()
+
+    def _send_size(self) -> None:
         self._send(frame(b"W", json.dumps(self._size()).encode()))
 
     def _send(self, data: bytes) -> None:
@@ -216,6 +227,9 @@ class _Client:
             self._read(True)
         elif kind == b"S":
             self._status = int(data)
+        elif kind == b"Z" and self._terminal.is_one:
+            self._terminal.suspend()
+            self._send_size()
 
     def _print(self, descriptor: int, data: bytes) -> None:
         rest = memoryview(data)

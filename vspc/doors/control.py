@@ -4,7 +4,7 @@ A Unix socket, mode 0600, whose peer's uid is checked. Both ends send frames: th
 follows (32 bits, big-endian), a letter, and data. The client begins with `V`: JSON with the words
 of the verb, and the terminal if there is one. Then it sends `I` (input), `E` (end of input), `W`
 (window size) and `B` (a BREAK), the server `O` and `X` (standard output and error), `A` (bytes of
-input that are consumed) and at the end `S` (the exit status).
+input that are consumed), `Z` (suspend yourself) and at the end `S` (the exit status).
 """
 
 import json
@@ -229,6 +229,10 @@ class ControlChannel(FrameReceiver):
             self._over = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
+
+    def suspend(self) -> None:
+        """The client stops until its shell continues it."""
+        self._send(b"Z", b"")
 
     def _send(self, kind: bytes, data: bytes) -> None:
         if not self._over:
