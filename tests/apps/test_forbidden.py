@@ -50,6 +50,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "break": ("{}",),
         "kick": ("{} carol", "{} nobody", "{} carol --json"),
         "sessions": ("", "--json"),
+        "session": ("list", "list --json --console {}", "play {}", "play {}.1"),
         "lockout": ("", "--list"),
         "status": ("",),
         "accept": ("{} 10.0.0.1",),

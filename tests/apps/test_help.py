@@ -99,7 +99,8 @@ class Grammars(SynchronousTestCase):
                 self.assertEqual(line.count("["), line.count("]"), line)
 
     def test_forms_are_made_of_what_is_declared(self) -> None:
-        spoken = {"LINE", "GLOB", "X", "ID", "TIME", "COUNT", "TEXT", "REGEX", "KEY"}
+        spoken = {"NAME", "N", "COLUMNSxROWS", "list", "play"}
+        spoken |= {"LINE", "GLOB", "X", "ID", "TIME", "COUNT", "TEXT", "REGEX", "KEY"}
         for word, verb in VERBS.items():
             known = {argument.name for argument in verb.grammar.arguments} | spoken
             known |= {option.name for option in verb.grammar.options}
@@ -124,7 +125,7 @@ class Grammars(SynchronousTestCase):
     def said(self, word: str, option: str) -> str:
         """What `option` before or behind the words of a verb is taken for."""
         grammar = VERBS[word].grammar
-        names = ["start" if argument.kind.choices else "web1" for argument in grammar.arguments]
+        names = [(argument.kind.choices or ("web1",))[0] for argument in grammar.arguments]
         words = " ".join(name for name in names)
         line = f"{words} {option}" if "-" not in option[:1] else f"{option} {words}"
         if option.startswith(ON.name):

@@ -80,8 +80,23 @@ class Reading(SynchronousTestCase):
             (AuditQuery(0.0, console="web*"), [1, 4]),
             (AuditQuery(0.0, console="prod/*"), [1]),
             (AuditQuery(0.0, operator="alice", console="web02"), [4]),
-            (AuditQuery(0.0, event="logout"), []),
+            (AuditQuery(0.0, events=frozenset({"logout"})), []),
             (AuditQuery(0.0, operator="al*"), []),
+        ):
+            self.assertEqual(self.read_all(sought), numbers, sought)
+
+    def test_only_events_of_these_names_and_of_one_session(self) -> None:
+        self.path.write_bytes(
+            event(1, event="attach", session='s"1\u00e9')
+            + event(2, event="detach", session='s"1\u00e9')
+            + event(3, event="note", detail="attach", session="s2")
+        )
+        for sought, numbers in (
+            (AuditQuery(0.0, events=frozenset({"attach", "detach"})), [1, 2]),
+            (AuditQuery(0.0, session='s"1\u00e9'), [1, 2]),
+            (AuditQuery(0.0, session="s2", events=frozenset({"attach"})), []),
+            (AuditQuery(0.0, session="s"), []),
+            (AuditQuery(0.0, session=".*"), []),
         ):
             self.assertEqual(self.read_all(sought), numbers, sought)
 

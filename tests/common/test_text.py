@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.text import SAFE_LIMIT, ensure_safe, safe, safe_once, safe_output
+from vspc.common.text import (
+    SAFE_LIMIT,
+    SafeOutputStream,
+    ensure_safe,
+    safe,
+    safe_once,
+    safe_output,
+)
 
 
 class Words(SynchronousTestCase):
@@ -78,3 +85,29 @@ class Output(SynchronousTestCase):
         self.assertEqual(safe_once(once), once)
         self.assertEqual(safe_once(safe(text)), safe(text))
         self.assertEqual((len(once) - len(once.rstrip("\\"))) % 2, 0, once)
+
+
+PIECES = st.sampled_from(
+    (
+        *(b"\x1b", b"[", b"31", b"m", b"]", b"0;x", b"\x07", b"\\", b"(", b"B", b"P", b"\n"),
+        *("é".encode()[:1], "é".encode()[1:], b"\xc2", b"\x9b", b"\xe2\x80", b"\xae", b"text"),
+    )
+)
+
+
+class InPieces(SynchronousTestCase):
+    """`SafeOutputStream`."""
+
+    @given(st.lists(st.one_of(PIECES, st.binary(max_size=3)), max_size=30))
+    def test_it_is_what_it_would_be_as_a_whole(self, pieces: list[bytes]) -> None:
+        stream = SafeOutputStream()
+        shown = b"".join([*map(stream.feed, pieces), stream.end()])
+        self.assertEqual(shown, safe_output(b"".join(pieces)))
+
+    def test_what_is_held_back_is_bounded(self) -> None:
+        stream = SafeOutputStream()
+        for _ in range(100):
+            stream.feed(b"\x1b]" + b"x" * 1000)
+            stream.feed(b"y" * 1000)
+            self.assertLessEqual(len(stream._held), stream.LONGEST)
+        self.assertEqual(stream.feed(b"\x07 end"), b" end")

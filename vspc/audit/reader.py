@@ -6,6 +6,7 @@ Of the files that are there only the present one and the one before it are read.
 import errno
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
@@ -139,6 +140,7 @@ def _page(files: _Files, sought: AuditQuery, place: AuditPosition) -> AuditPage:
     found: list[str] = []
     size = scanned = 0
     earliest = moment(sought.since).encode()
+    may_be = _prefilter(sought)
     number, offset = place.file, place.offset
     while size < ANSWER and scanned < SCANNED:
         piece = files.disk.read(files.open[number], PIECE, offset)
@@ -154,12 +156,20 @@ def _page(files: _Files, sought: AuditQuery, place: AuditPosition) -> AuditPage:
         for line in whole.splitlines(keepends=True):
             offset += len(line)
             scanned += len(line)
-            if line[_TIME] >= earliest and _is_sought(sought, line):
+            if line[_TIME] >= earliest and may_be(line) and _is_sought(sought, line):
                 found.append(line.decode("utf-8", "replace").rstrip("\n"))
                 size += len(line)
                 if size >= ANSWER:
                     break
     return AuditPage(found, AuditPosition(number, offset), False)
+
+
+def _prefilter(sought: AuditQuery) -> Callable[[bytes], object]:
+    """What finds lines that may be sought, in less time than reading them takes."""
+    words = [re.escape(name.encode()) for name in sorted(sought.events)]
+    if sought.session is not None:
+        words = [re.escape(json.dumps(sought.session)[1:-1].encode())]
+    return re.compile(b"|".join(words)).search
 
 
 def _is_sought(sought: AuditQuery, line: bytes) -> bool:
@@ -169,12 +179,14 @@ def _is_sought(sought: AuditQuery, line: bytes) -> bool:
         return False
     if not isinstance(event, dict) or not all(isinstance(event.get(n), str) for n in _NAMED):
         return False
+    if sought.events and event["event"] not in sought.events:
+        return False
     return all(_matches(event, name, wanted) for name, wanted in _wanted(sought))
 
 
 def _wanted(sought: AuditQuery) -> Iterator[tuple[str, str | None]]:
     yield "operator", sought.operator
-    yield "event", sought.event
+    yield "session", sought.session
     yield "name", sought.console
 
 

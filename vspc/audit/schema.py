@@ -70,7 +70,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "unlock": _of(_MAY, _NO, "subject kind", "result"),
         "limit": _of(_MAY, _MAY, "limit", "value address count result"),
         # Consoles
-        "attach": _of(_YES, _YES, "offset rights"),
+        "attach": _of(_YES, _YES, "offset rights", "kind"),
         "detach": _of(_YES, _YES, "offset seconds"),
         "pen": _of(_YES, _YES, "result"),
         "force": _of(_YES, _YES, "from_operator"),
@@ -90,6 +90,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "kick": _of(_YES, _MAY, "kind count", "subject operators result"),
         "log-read": _of(_YES, _YES, "verb", "offset end bytes follow result detail"),
         "export": _of(_YES, _YES, "format", "offset end bytes result"),
+        "session-play": _of(_YES, _MAY, "subject format result", "offset end bytes"),
         "raw": _of(_YES, _YES, "offset"),
         "forward": _of(_YES, _MAY, "result", "offset target detail"),
         "denied": _of(_YES, _MAY, "verb", "detail"),

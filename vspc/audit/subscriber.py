@@ -147,7 +147,8 @@ class AuditSubscriber:
         match event:
             case Attached(attachment):
                 rights = ",".join(sorted(attachment.rights))
-                self._of("attach", attachment, offset=attachment.offset, rights=rights)
+                kind = attachment.kind or None
+                self._of("attach", attachment, offset=attachment.offset, rights=rights, kind=kind)
             case Detached(attachment):
                 lasted = round(max(0.0, self.wall() - attachment.since), 3)
                 self._of("detach", attachment, offset=attachment.offset, seconds=lasted)

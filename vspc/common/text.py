@@ -5,6 +5,7 @@
 
 import re
 import unicodedata
+from codecs import getincrementaldecoder
 
 SAFE_LIMIT = 200
 """Characters of a word that are shown; what is beyond is counted."""
@@ -89,6 +90,34 @@ def safe_output(data: bytes) -> bytes:
     """
     text = data.decode("utf-8", "replace").encode("utf-8")
     return _OUTPUT.sub(b"", text)
+
+
+_UNFINISHED = re.compile(rb"\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?)\Z")
+
+
+class SafeOutputStream:
+    """`safe_output` of output that comes in pieces: a sequence or a character that is cut between
+    two of them is held back, up to `LONGEST` bytes.
+    """
+
+    LONGEST = 4096
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be shown now."""
+        data = self._held + self._decoder.decode(data).encode()
+        found = _UNFINISHED.search(data, max(0, len(data) - self.LONGEST))
+        end = len(data) if found is None else found.start()
+        self._held = data[end:]
+        return safe_output(data[:end])
+
+    def end(self) -> bytes:
+        """The last of it."""
+        data, self._held = self._held + self._decoder.decode(b"", True).encode(), b""
+        return safe_output(data)
 
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]{0,64}m")

@@ -237,7 +237,10 @@ class Attachment:
     @property
     def ref(self) -> AttachmentRef:
         """What it is now, for events."""
-        return AttachmentRef(self.console.ref, self.session, self.rights, self.offset, self.since)
+        kind = self.kind.value
+        return AttachmentRef(
+            self.console.ref, self.session, self.rights, self.offset, self.since, kind
+        )
 
     # Output
 

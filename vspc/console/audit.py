@@ -35,13 +35,14 @@ class Audit:
 @frozen
 class AuditQuery:
     """Which events: since when (seconds since 1970), of which operator, on which consoles (a glob
-    of names), and of which name; None for all.
+    of names), of which session; None for all. `events` are their names; none for all.
     """
 
     since: float
     operator: str | None = None
     console: str | None = None
-    event: str | None = None
+    session: str | None = None
+    events: frozenset[str] = frozenset()
 
 
 @frozen

@@ -35,13 +35,16 @@ class ConsoleRef:
 
 @frozen
 class AttachmentRef:
-    """An attachment as it was then. `since`: seconds since 1970."""
+    """An attachment as it was then. `since`: seconds since 1970; `kind` is the value of an
+    `AttachmentKind`.
+    """
 
     console: ConsoleRef
     session: Session
     rights: Rights
     offset: int
     since: float
+    kind: str = ""
 
 
 class EventSource(Protocol):

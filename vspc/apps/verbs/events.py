@@ -30,7 +30,7 @@ GRAMMAR = Grammar(
 READERS = frozenset({"admin", "audit"})
 """Roles that may read it. Without `audit` only of consoles that exist for the operator."""
 
-_DENIED = 'only operators with roles = ["admin"] or ["audit"] may do this'
+NOT_READERS = 'only operators with roles = ["admin"] or ["audit"] may do this'
 
 HOUR = 3600.0
 """Seconds that are shown without `--since`."""
@@ -43,12 +43,13 @@ _PROOF = frozenset({"via", "fingerprint", "serial", "key_id", "ca"})
 async def run(call: Call, parsed: Parsed) -> None:
     """Print events, oldest first, and with `--follow` those that come."""
     if not call.roles & READERS:
-        raise VerbExit(DENIED, _DENIED)
+        raise VerbExit(DENIED, NOT_READERS)
     since = max(0.0, parsed.get(SINCE, call.context.clock.wall() - HOUR))
     event, known = parsed.get(EVENT), call.context.audit_reader.events()
     if event is not None and known and event not in known:
         raise UsageError(f"unknown event '{safe(event)}'; there are {', '.join(sorted(known))}")
-    query = AuditQuery(since, parsed.get(OPERATOR), parsed.get(CONSOLE), event)
+    events = frozenset() if event is None else frozenset({event})
+    query = AuditQuery(since, parsed.get(OPERATOR), parsed.get(CONSOLE), events=events)
     follow, show = parsed.has(FOLLOW), str.encode if parsed.has(JSON) else readable
     with call.following() if follow else nullcontext():
         call.record("audit-read", follow=follow, since=timestamp(query.since))
@@ -68,7 +69,7 @@ async def _print(call: Call, query: AuditQuery, follow: bool, show: Callable[[st
         page = await reader.read(query, position)
         roles = call.roles
         if not roles & READERS:  # a reload took them away
-            raise VerbExit(DENIED, _DENIED)
+            raise VerbExit(DENIED, NOT_READERS)
         if position is None and page.begins:
             call.remark(f"events before {page.begins} are in older files")
         position = page.position

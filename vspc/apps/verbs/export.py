@@ -64,23 +64,41 @@ class TextFormat:
 
 
 @define(eq=False)
+class ElapsedTime:
+    """Seconds since the first item. They never go back: where the server's clock was set back the
+    time goes on from the same moment.
+    """
+
+    seconds: float = field(default=0.0, init=False)
+    _before: float | None = field(default=None, init=False)  # as logged
+
+    def move(self, at: float) -> None:
+        """It is `at` now, in seconds since 1970; 0 is an unknown time."""
+        if at <= 0:
+            return
+        before = at if self._before is None else self._before
+        self.seconds += max(0.0, at - before)
+        self._before = at if at >= before or before - at >= SETBACK else before
+
+
+@define(eq=False)
 class Cast:
     """One recording, a line of JSON for its header and for each event.
 
     `width` and `height` are of the terminal, in characters; `started` is seconds since 1970, for a
-    recording without items. Times of events are seconds since the first item and never go back:
-    where the server's clock was set back the recording continues from the same moment.
+    recording without items. Times of events are those of `ElapsedTime`. `idle` are the seconds to
+    which players shorten a pause.
     """
 
     width: int
     height: int
     title: str
     started: float
+    idle: float | None = None
     _has_begun: bool = field(default=False, init=False)
     _decoder: codecs.IncrementalDecoder = field(init=False)
     _offset: int | None = field(default=None, init=False)  # of what should come next
-    _before: float | None = field(default=None, init=False)  # the time of the last event, as logged
-    _elapsed: float = field(default=0.0, init=False)  # the same in the recording
+    _elapsed: ElapsedTime = field(factory=ElapsedTime, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -90,13 +108,15 @@ class Cast:
         if self._has_begun:
             return
         self._has_begun = True
-        facts = {
+        facts: dict[str, object] = {
             "version": 2,
             "width": self.width,
             "height": self.height,
             "timestamp": int(started),
             "title": safe(self.title),
         }
+        if self.idle is not None:
+            facts["idle_time_limit"] = self.idle
         yield f"{json.dumps(facts)}\n".encode()
 
     def feed(self, item: Item) -> Iterator[bytes]:
@@ -109,7 +129,7 @@ class Cast:
         yield from self._header(item.at or self.started)
         if item.offset != self._offset:
             yield from self.end()
-        self._pass(item.at)
+        self._elapsed.move(item.at)
         if isinstance(item, Output):
             self._offset = item.end
             yield from self._output(self._decoder.decode(item.data))
@@ -136,15 +156,7 @@ class Cast:
             yield self._event("o", text)
 
     def _event(self, code: str, text: str) -> bytes:
-        return f'[{self._elapsed:.6f}, "{code}", {json.dumps(text)}]\n'.encode()
-
-    def _pass(self, at: float) -> None:
-        """It is `at` now; 0 is an unknown time."""
-        if at <= 0:
-            return
-        before = at if self._before is None else self._before
-        self._elapsed += max(0.0, at - before)
-        self._before = at if at >= before or before - at >= SETBACK else before
+        return f'[{self._elapsed.seconds:.6f}, "{code}", {json.dumps(text)}]\n'.encode()
 
 
 Format = RawFormat | TextFormat | Cast

@@ -31,6 +31,7 @@ from vspc.apps.verbs import (
     run,
     send,
     sendbreak,
+    session,
     sessions,
     status,
     unlock,
@@ -166,7 +167,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
     *(watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
-    *(describe, sendbreak, kick, sessions, lockout, status, accept, forget, events),
+    *(describe, sendbreak, kick, sessions, session, lockout, status, accept, forget, events),
     *(refusals, doctor),
 )
 

@@ -1,0 +1,142 @@
+"""Attachments of the past, looked up in the audit file for those who may read it."""
+
+import json
+import math
+from collections.abc import AsyncIterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from vspc.apps.verbs.context import DENIED, FAILED, NOT_FOUND, Call, VerbExit
+from vspc.apps.verbs.events import NOT_READERS, READERS
+from vspc.common.text import ensure_safe, safe
+from vspc.console.attachment_records import (
+    EVENTS,
+    PEN_EVENTS,
+    AttachmentRecord,
+    AttachmentRecords,
+    PenTake,
+    event_time,
+    pen_take,
+)
+from vspc.console.audit import AuditPosition, AuditQuery, AuditUnavailable
+from vspc.console.console import Console
+from vspc.console.identity import DEFAULT_ZONE
+
+MARGIN = 2.0
+"""Seconds around an attachment in which events are looked at."""
+
+
+def require_reader(call: Call) -> None:
+    """The operator must have a role that reads the audit file; a reload may take it away."""
+    if not call.roles & READERS:
+        raise VerbExit(DENIED, NOT_READERS)
+
+
+async def read_events(call: Call, query: AuditQuery) -> AsyncIterator[Mapping[str, Any]]:
+    """The events of `query`. Raises `VerbExit` where they cannot be read."""
+    position: AuditPosition | None = None
+    while True:
+        try:
+            page = await call.context.audit_reader.read(query, position)
+        except AuditUnavailable as error:
+            raise VerbExit(FAILED, str(error)) from None
+        require_reader(call)
+        position = page.position
+        for line in page.lines:
+            yield json.loads(line)
+        if page.ended:
+            return
+
+
+def console_of(call: Call, record: AttachmentRecord) -> Console | None:
+    """The console of `record`, if it has not been forgotten."""
+    return call.context.roster.get(record.console)
+
+
+def may_see(call: Call, record: AttachmentRecord) -> bool:
+    """Whether its console exists for the operator; all do for auditors."""
+    console = console_of(call, record)
+    return "audit" in call.roles or (console is not None and call.may_read(console))
+
+
+def title_of(record: AttachmentRecord) -> str:
+    """Zone, name and port, as they were."""
+    zone = "" if record.zone in ("", DEFAULT_ZONE) else f"{record.zone}/"
+    port = f":{record.port}" if record.port else ""
+    return f"{zone}{record.name}{port}"
+
+
+def is_open(call: Call, record: AttachmentRecord) -> bool:
+    """Whether it has not ended yet."""
+    is_over = record.ended is not None or record.cut is not None
+    return not is_over and call.context.sessions.get(record.session) is not None
+
+
+async def listed(
+    call: Call, since: float, operator: str | None, console: str | None
+) -> tuple[list[AttachmentRecord], int]:
+    """Those that were there at `since` or later, of one operator, on consoles with such names; and
+    how many older ones were too many to be looked at.
+    """
+    found = AttachmentRecords()
+    async for event in read_events(call, AuditQuery(0.0, events=EVENTS)):
+        if event["event"] == "start" or _fits(event, operator, console):
+            found.feed(event)
+    shown = [each for each in found if _is_since(each, since) and may_see(call, each)]
+    return shown, found.dropped
+
+
+def _fits(event: Mapping[str, Any], operator: str | None, console: str | None) -> bool:
+    name, zone = str(event.get("name", "")), str(event.get("zone", ""))
+    if operator is not None and event.get("operator") != operator:
+        return False
+    names = (name.casefold(), f"{zone}/{name}".casefold())
+    return console is None or any(fnmatchcase(each, console.casefold()) for each in names)
+
+
+def _is_since(record: AttachmentRecord, since: float) -> bool:
+    over = record.ended if record.cut is None else record.cut
+    return over is None or over >= since
+
+
+async def find(call: Call, typed: str) -> AttachmentRecord:
+    """The one that `typed` names: `SESSION.NUMBER`, or `SESSION` where it was on one console only,
+    once. Raises `VerbExit`.
+    """
+    session, dot, _ = typed.rpartition(".")
+    records = AttachmentRecords()
+    wanted = EVENTS - {"start"}
+    query = AuditQuery(0.0, session=session if dot else typed, events=wanted)
+    async for event in read_events(call, query):
+        records.feed(event)
+    seen = [record for record in records if may_see(call, record)]
+    found = [record for record in seen if record.is_called(typed)] if dot else seen
+    if not found:
+        text = f"no session {safe(typed)} was on a console; `session list` shows those there are"
+        raise VerbExit(NOT_FOUND, text)
+    if len(found) > 1:
+        lines = [f"  {each.id}  {ensure_safe(title_of(each))}" for each in found]
+        text = f"session {safe(typed)} was on a console more than once; it could be"
+        raise VerbExit(NOT_FOUND, text, *lines)
+    return found[0]
+
+
+async def pen_takes(call: Call, record: AttachmentRecord) -> list[PenTake]:
+    """Who took the pen of its console while it was there. Sets `record.cut` where the server
+    started again before it ended.
+    """
+    takes = list[PenTake]()
+    query = AuditQuery(record.began - MARGIN, events=PEN_EVENTS | {"start"})
+    last = math.inf if record.ended is None else record.ended + MARGIN
+    may_be_cut = record.ended is None and not is_open(call, record)
+    async for event in read_events(call, query):
+        at = event_time(event)
+        if at is None or at > last:
+            break
+        if event["event"] == "start" and may_be_cut and at > record.began:
+            record.cut = at
+            break
+        take = pen_take(event, record.console)
+        if take is not None:
+            takes.append(take)
+    return takes
