@@ -1,8 +1,8 @@
 """The chooser on a terminal: what is shown, what is typed, what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from attrs import define, evolve, field
+from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,8 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.screen import Screen
 from tests.fakes import FakeClock
 from vspc.apps.chooser.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser
-from vspc.apps.chooser.frame import lay_out, measure
-from vspc.apps.chooser.model import FILTER_LIMIT, Choice, Left, Row, Visit, matching
+from vspc.apps.chooser.columns import lay_out, measure
+from vspc.apps.chooser.filters import FILTER_LIMIT, matching
+from vspc.apps.chooser.frame import PreviewText
+from vspc.apps.chooser.model import Choice, Decision, Section, Visit
+from vspc.apps.chooser.row import Left, Row, Spoke
 from vspc.apps.keyboard import ESCAPE_PATIENCE
 from vspc.common.columns import cells, clip, pad
 from vspc.common.text import safe
@@ -21,8 +24,11 @@ UP, DOWN, PAGE_UP, PAGE_DOWN = b"\x1b[A", b"\x1b[B", b"\x1b[5~", b"\x1b[6~"
 HOME, END, ESCAPE, ENTER = b"\x1b[H", b"\x1b[F", b"\x1b", b"\r"
 
 
-def row(name: str, **more: object) -> Row:
-    """A console that is its name."""
+NOW = FakeClock().wall()
+
+
+def row(name: str, idle: float | None = None, **more: object) -> Row:
+    """A console that is its name, and that has been silent for `idle` seconds."""
     return Row(
         **{
             "handle": name,
@@ -30,7 +36,7 @@ def row(name: str, **more: object) -> Row:
             "state": "connected",
             "writer": None,
             "readers": 0,
-            "idle": None,
+            "speaker": Spoke(None if idle is None else NOW - idle),
             "address": "10.0.0.1",
             "key": name,
             **more,
@@ -82,6 +88,44 @@ class FakeChannel:
         self.finished = status
 
 
+class FakeSource:
+    """A `RowSource` over the rows of a bench."""
+
+    def __init__(self, rows: Callable[[], Sequence[Row]], wall: Callable[[], float]) -> None:
+        self.rows = rows
+        self.now = wall
+        self.parts: list[Section] = []
+        self.kept: set[object] = set()
+        self.said: dict[object, list[str]] = {}
+        self.empty: Sequence[str] = ("no consoles yet", "Each appears here.")
+        self.short = ""
+        self.refused: list[str] = []
+
+    def sections(self) -> Sequence[Section]:
+        return self.parts
+
+    def favourites(self) -> set[object]:
+        return set(self.kept)
+
+    def favour(self, row: Row) -> str:
+        if len(self.kept) > 2:
+            return "there are 3 favourites already"
+        self.kept ^= {row.key}
+        return ""
+
+    def preview(self, row: Row, lines: int) -> PreviewText:
+        return PreviewText(row.name, self.said.get(row.key, [])[-lines:])
+
+    def why_empty(self) -> Sequence[str]:
+        return self.empty
+
+    def told(self) -> str:
+        return self.short
+
+    def refusals(self) -> Sequence[str]:
+        return self.refused
+
+
 class Bench:
     """A chooser, its terminal and its owner."""
 
@@ -98,14 +142,15 @@ class Bench:
         self.rows = list(listed)
         self.looks = 0
         self.cost = 0.0
-        self.ends: list[Row | str] = []
+        self.ends: list[Decision | str] = []
         self.typed = 0
         self.screen = Screen(columns, rows)
         self.channel = FakeChannel(Terminal(kind, columns, rows), self.screen)
+        self.source = FakeSource(self.look, self.clock.wall)
         self.chooser = Chooser(
             self.channel,
             self.clock,
-            self.look,
+            self.source,
             self.ends.append,
             lambda: self.ends.append("left"),
             "vspc",
@@ -127,6 +172,16 @@ class Bench:
         """End this reactor turn, and the one that paints."""
         self.clock.advance(0)
         self.clock.advance(0)
+        self.let_paint()
+
+    def let_paint(self) -> None:
+        """Wait for the next repaint, if one is due."""
+        painting = [
+            each.getTime() - self.clock.seconds()
+            for each in self.clock.twisted.getDelayedCalls()
+            if getattr(each, "func", None) == self.chooser._paint
+        ]
+        self.clock.advance(max(painting, default=0.0))
 
     def type(self, *packets: bytes) -> None:
         for packet in packets:
@@ -259,7 +314,6 @@ class ShowingTests(SynchronousTestCase):
 
     def test_ages_go_on_while_nothing_changes(self) -> None:
         bench = Bench([row("web01", idle=1), row("web02", idle=200)]).shown()
-        bench.rows[0] = evolve(bench.rows[0], idle=6)
         written = bench.screen.written
         bench.clock.advance(AGE_INTERVAL)
         bench.turn()
@@ -271,8 +325,14 @@ class ShowingTests(SynchronousTestCase):
             bench = Bench(rows(30), columns, height).shown()
             before = bench.screen.lines
             bench.type(b"?")
-            self.assertIn("^C, ^D       leave", bench.screen.text)
+            self.assertIn("Up, Down", bench.screen.text)
+            while "^C, ^D       leave" not in bench.screen.text:
+                self.assertIn("any key goes on, Esc back", bench.screen.lines[-1])
+                bench.type(b"x")
             self.assertIn("any key goes back", bench.screen.lines[-1])
+            bench.type(b"x")
+            self.assertEqual(before, bench.screen.lines)
+            bench.type(b"?")
             bench.escape()
             self.assertEqual(before, bench.screen.lines)
             self.assertEqual([], bench.ends)
@@ -325,7 +385,7 @@ class MovingTests(SynchronousTestCase):
     def test_a_key_that_changes_nothing_writes_nothing(self) -> None:
         bench = Bench(rows(3)).shown()
         written = bench.screen.written
-        bench.type(UP, HOME, b"\x1b[C", b"\x00")
+        bench.type(UP, HOME, b"\x1b[C", b"\x02")
         self.assertEqual(written, bench.screen.written)
 
     def test_enter_attaches_the_selected(self) -> None:
@@ -916,7 +976,8 @@ class PlainTests(SynchronousTestCase):
     def test_no_terminal_at_all_is_plain(self) -> None:
         clock = FakeClock()
         channel = FakeChannel(None, Screen())
-        Chooser(channel, clock, lambda: rows(2), lambda _row: None, lambda: None, "vspc")
+        source = FakeSource(lambda: rows(2), clock.wall)
+        Chooser(channel, clock, source, lambda _row: None, lambda: None, "vspc")
         clock.advance(0)
         clock.advance(0)
         self.assertIn("number or name:", channel.screen.text)

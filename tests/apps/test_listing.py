@@ -2,42 +2,98 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import World
-from vspc.apps.chooser.chooser import Listing
+from tests.apps.support import ALICE, BOB, Desk
+from vspc.apps.chooser.listing import ConsoleRows, Readable
+from vspc.apps.chooser.row import Row
+from vspc.console.access import Operator, Subject
+from vspc.console.events import RulesChanged
 from vspc.console.names import reading_order
 
 
-class Rows(SynchronousTestCase):
+class Listed(SynchronousTestCase):
     def setUp(self) -> None:
-        self.world = World()
-        self.listing = Listing()
+        self.desk = Desk()
+        self.rows = ConsoleRows(self.desk.context)
+        self.listing = self.of(ALICE)
         names = ("web-10", "web-2", "Web-3", "db", "web-2b")
         for number, name in enumerate(names, 1):
-            self.world.connected(name, f"{number:032x}")
+            self.desk.connected(name, f"{number:032x}")
+
+    def of(self, operator: Operator) -> Readable:
+        def may_read(subject: Subject) -> bool:
+            return "read" in self.desk.rights(operator, subject)
+
+        return Readable(self.rows, may_read)
 
     def names(self) -> list[str]:
-        now = self.world.clock.wall()
-        return [row.name for row in self.listing.rows(self.world.roster, now)]
+        return [row.name for row in self.listing.now()]
+
+    def row(self, name: str) -> Row:
+        return next(row for row in self.listing.now() if row.name == name)
 
     def test_numbers_count_by_their_value(self) -> None:
         self.assertEqual(self.names(), ["db", "web-2", "web-2b", "Web-3", "web-10"])
 
     def test_away_ones_are_last_and_a_new_name_has_its_place(self) -> None:
         self.names()
-        consoles = {console.name: console for console in self.world.roster}
+        consoles = {console.name: console for console in self.desk.roster}
         consoles["db"].link.disconnect("off")
-        self.world.roster.rename(consoles["web-10"].vm, "app")
+        self.desk.roster.rename(consoles["web-10"].vm, "app")
         self.assertEqual(self.names(), ["app", "web-2", "web-2b", "Web-3", "db"])
-        expected = sorted(self.world.roster, key=reading_order)
+        expected = sorted(self.desk.roster, key=reading_order)
         self.assertEqual(self.names(), [console.title for console in expected])
 
     def test_what_is_shown_of_one(self) -> None:
-        console, _ = self.world.connected("ü", f"{99:032x}")
+        console, _ = self.desk.connected("ü", f"{99:032x}")
         console.link.output(b"x")
-        self.world.attach(console)[0].type(b"x")
-        self.world.attach(console, "bob")
-        self.world.clock.advance(5)
-        row = next(row for row in self.listing.rows([console], self.world.clock.wall()))
+        self.desk.attach(console)[0].type(b"x")
+        self.desk.attach(console, "bob")
+        console.describe("billing\x1b[2J").close()
+        row = self.row("ü")
         self.assertEqual((row.name, row.handle, row.state), ("ü", "%C3%BC", "connected"))
-        self.assertEqual((row.writer, row.readers, row.idle), ("alice", 1, 5.0))
+        self.assertEqual((row.writer, row.readers, row.zone), ("alice", 1, "default"))
         self.assertEqual((row.address, row.key), ("10.0.0.1", console))
+        self.assertEqual(row.speaker.last_output, self.desk.clock.wall())
+
+    def test_each_change_of_one_is_in_the_next_list(self) -> None:
+        console, _ = self.desk.connected("app", f"{99:032x}")
+        self.names()
+        attachment, _ = self.desk.attach(console)
+        self.assertEqual((self.row("app").writer, self.row("app").readers), ("-", 1))
+        attachment.type(b"x")
+        self.assertEqual((self.row("app").writer, self.row("app").readers), ("alice", 0))
+        attachment.detach()
+        self.assertEqual((self.row("app").writer, self.row("app").readers), ("-", 0))
+        console.link.disconnect("off")
+        self.assertEqual(self.row("app").state, "away")
+        with self.assertRaises(StopIteration):
+            console.describe("billing").send(None)
+        self.assertEqual(self.row("app").description, "billing")
+
+    def test_a_second_port_renames_the_first(self) -> None:
+        self.desk.connected("app", f"{99:032x}", service_uri="a")
+        self.assertIn("app", self.names())
+        self.desk.connected("app", f"{99:032x}", service_uri="b")
+        self.assertEqual(self.names()[:2], ["app:1", "app:2"])
+
+    def test_what_may_not_be_read_is_only_counted(self) -> None:
+        self.desk.connected("secret", f"{99:032x}")
+        bob = self.of(BOB)
+        self.assertNotIn("secret", [row.name for row in bob.now()])
+        self.assertEqual((bob.count, len(bob.now())), (6, 5))
+        self.desk.rules = type(self.desk.rules)()
+        self.desk.events.publish(RulesChanged())
+        self.assertEqual((bob.count, bob.now()), (6, []))
+
+    def test_a_row_that_nothing_happened_to_is_the_same_object(self) -> None:
+        first = self.listing.now()
+        self.desk.roster.rename(next(iter(self.desk.roster)).vm, "app")
+        second = {id(row) for row in self.of(ALICE).now()}
+        self.assertEqual(sum(id(row) in second for row in first), len(first) - 1)
+
+    def test_one_that_is_forgotten_leaves(self) -> None:
+        console = next(iter(self.desk.roster))
+        console.link.disconnect("off")
+        self.names()
+        self.desk.roster.forget(console)
+        self.assertEqual(len(self.names()), 4)

@@ -1,8 +1,9 @@
 """What runs for a request: a verb, a console, the chooser. Every door starts programs here."""
 
-from attrs import define, evolve
+from attrs import Factory, define, evolve, field
 
-from vspc.apps.chooser.chooser import ConsoleChooser
+from vspc.apps.chooser.consoles import ConsoleChooser
+from vspc.apps.chooser.listing import ConsoleRows
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs import raw as raw_verb
 from vspc.apps.verbs.commandline import CommandLine, Words
@@ -21,6 +22,9 @@ class Dispatcher:
     """Starts what runs on a channel."""
 
     context: VerbContext
+    _rows: ConsoleRows = field(
+        default=Factory(lambda self: ConsoleRows(self.context), takes_self=True), init=False
+    )
 
     def start(self, channel: Channel, login: Login, request: Request) -> None:
         """`vspc.console.logins.Start`."""
@@ -49,7 +53,7 @@ class Dispatcher:
     def local(self, channel: Channel, session: Session, words: list[str]) -> None:
         """A verb whose words are separate, as a process has them."""
         call = Call(self.context, session, channel)
-        VERBS.run_words(evolve(call, choose=ConsoleChooser(call).resume), words)
+        VERBS.run_words(evolve(call, choose=ConsoleChooser(call, self._rows).resume), words)
 
     def _forced(self, call: Call, login: Login, command: str, request: Request) -> None:
         """The command of the key, or of the certificate, whatever is requested.
@@ -90,7 +94,7 @@ class Dispatcher:
 
     def _requested(self, call: Call, login: Login, request: Request) -> None:
         """A verb, a console by its name alone, or the chooser."""
-        call = evolve(call, choose=ConsoleChooser(call).resume)
+        call = evolve(call, choose=ConsoleChooser(call, self._rows).resume)
         try:
             asked = _invocation(login, request)
         except UsageError as mistake:
@@ -107,7 +111,7 @@ class Dispatcher:
         elif call.channel.terminal is None:
             call.fail(USAGE, "without a terminal a verb is needed", *VERBS.overview().splitlines())
         else:
-            ConsoleChooser(call).show()
+            ConsoleChooser(call, self._rows).show()
 
 
 def _invocation(login: Login, request: Request) -> Invocation | None:

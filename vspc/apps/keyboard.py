@@ -40,13 +40,22 @@ class Key(Enum):
     END = auto()
     PAGE_UP = auto()
     PAGE_DOWN = auto()
+    INSERT = auto()
+    CTRL_SPACE = auto()
+    CTRL_A = auto()
     CTRL_C = auto()
     CTRL_D = auto()
+    CTRL_F = auto()
     CTRL_L = auto()
     CTRL_N = auto()
+    CTRL_O = auto()
     CTRL_P = auto()
+    CTRL_R = auto()
+    CTRL_T = auto()
     CTRL_U = auto()
+    CTRL_V = auto()
     CTRL_W = auto()
+    CTRL_X = auto()
 
 
 Pressed = Key | str
@@ -148,17 +157,25 @@ def _text(character: str) -> str:
 _STRINGS = (b"]", b"P", b"X", b"^", b"_")
 
 _CONTROLS = {
+    b"\x00": Key.CTRL_SPACE,
+    b"\x01": Key.CTRL_A,
     b"\x03": Key.CTRL_C,
     b"\x04": Key.CTRL_D,
+    b"\x06": Key.CTRL_F,
     b"\b": Key.BACKSPACE,
     b"\t": Key.TAB,
     b"\n": Key.ENTER,
     b"\x0c": Key.CTRL_L,
     b"\r": Key.ENTER,
     b"\x0e": Key.CTRL_N,
+    b"\x0f": Key.CTRL_O,
     b"\x10": Key.CTRL_P,
+    b"\x12": Key.CTRL_R,
+    b"\x14": Key.CTRL_T,
     b"\x15": Key.CTRL_U,
+    b"\x16": Key.CTRL_V,
     b"\x17": Key.CTRL_W,
+    b"\x18": Key.CTRL_X,
     b"\x7f": Key.BACKSPACE,
 }
 
@@ -181,6 +198,7 @@ _FUNCTIONS: dict[bytes, Pressed] = {
 
 _NUMBERED: dict[bytes, Pressed] = {
     b"1": Key.HOME,
+    b"2": Key.INSERT,
     b"3": Key.DELETE,
     b"4": Key.END,
     b"5": Key.PAGE_UP,

@@ -83,11 +83,23 @@ def zone_name(value: str) -> None:
         raise InvalidValue("invalid zone name", allowed)
 
 
-def label(value: str) -> None:
-    """A name of a console, shown and typed."""
+def label(value: str, what: str = "console name") -> None:
+    """A name of a console, shown and typed; or another one that is shown."""
     if not value.strip() or len(value) > NAME_LIMIT or not value.isprintable():
         allowed = f"1 to {NAME_LIMIT} printable characters are allowed"
-        raise InvalidValue("invalid console name", allowed)
+        raise InvalidValue(f"invalid {what}", allowed)
+
+
+LISTS = ("all", "favourites", "recent")
+"""Titles of lists that the chooser has in any case."""
+
+
+def group_title(value: str) -> None:
+    """A title of a list of the chooser."""
+    label(value, "title")
+    if value != value.strip() or value.casefold() in LISTS:
+        allowed = f"a title without spaces at its ends, and not {', '.join(LISTS)}"
+        raise InvalidValue("invalid title", allowed)
 
 
 def is_name(value: str) -> bool:

@@ -35,6 +35,7 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     yield from _twice(breaks, "names must be unique")
     yield from _audit(table(tables, "audit"))
     yield from _rules(dicts(tables, "access"))
+    yield from _groups(dicts(tables, "group"))
     yield from _operators(table(tables, "operators"))
     yield from programs.relations(tables)
     plain = dicts(table(tables, "vm"), "plain")
@@ -115,6 +116,16 @@ def _rules(rules: list[dict[str, Any]]) -> Iterator[Finding]:
         if "consoles_file" not in rule and rule.get("consoles", []) == []:
             allowed = 'set consoles = ["web*"], consoles_file, or both'
             yield f"access[{index}].consoles", "the rule names no console", allowed
+
+
+def _groups(groups: list[dict[str, Any]]) -> Iterator[Finding]:
+    titles = [(f"group[{i}].title", each.get("title")) for i, each in enumerate(groups)]
+    folded = [(key, t.casefold() if isinstance(t, str) else t) for key, t in titles]
+    yield from _twice(folded, "titles must be unique, whatever the case")
+    for index, group in enumerate(groups):
+        if "consoles_file" not in group and group.get("consoles", []) == []:
+            allowed = 'set consoles = ["web*"], consoles_file, or both'
+            yield f"group[{index}].consoles", "the group names no console", allowed
 
 
 def _operators(operators: dict[str, Any]) -> Iterator[Finding]:

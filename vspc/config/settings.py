@@ -14,6 +14,7 @@ from vspc.config.checks import (
     COMPUTED,
     checked,
     group_names,
+    group_title,
     once,
     operator_globs,
     ring,
@@ -178,6 +179,20 @@ class AccessRule:
 
 
 @frozen
+class GroupSettings:
+    """[[group]]: consoles that the chooser shows as a list of its own."""
+
+    title: str = field(metadata=checked(group_title))
+    consoles: tuple[Pattern, ...] = ()
+    consoles_file: Consoles | None = None
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The consoles of both sources."""
+        return self.consoles + getattr(self.consoles_file, "patterns", ())
+
+
+@frozen
 class AuditSettings:
     """[audit]: the record of who did what. `file` is absolute once loaded."""
 
@@ -283,6 +298,7 @@ class Config:
     ssh: SshSettings = field(factory=SshSettings)
     operators: Mapping[str, OperatorSettings] = field(factory=dict)
     access: tuple[AccessRule, ...] = ()
+    group: tuple[GroupSettings, ...] = ()
     break_: tuple[BreakSettings, ...] = field(default=(), metadata=checked(break_sequences))
     path: Path = field(default=Path(), metadata=COMPUTED)
     warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)

@@ -63,11 +63,11 @@ class Rule:
     rights: Rights
     history: float | None = None  # seconds that one may look back; None: to the beginning
     where: str = ""  # the file and the line that it comes from
-    _index: "_Index" = field(init=False, eq=False, repr=False)
+    _index: "PatternIndex" = field(init=False, eq=False, repr=False)
 
     @_index.default
-    def _look(self) -> "_Index":
-        return _Index.of(self.consoles)
+    def _look(self) -> "PatternIndex":
+        return PatternIndex.of(self.consoles)
 
     def matches(self, operator: Operator, subject: Subject) -> bool:
         """Whether this rule is about `operator` on the console that `subject` describes."""
@@ -129,7 +129,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
 
 
 @frozen
-class _Index:
+class PatternIndex:
     """The patterns of a rule, so that thousands of plain names are one look-up.
 
     `names` are pairs of a zone, None for any, and a name without case.
@@ -140,7 +140,7 @@ class _Index:
     wild: tuple[_Wild, ...]
 
     @classmethod
-    def of(cls, patterns: Iterable[str]) -> "_Index":
+    def of(cls, patterns: Iterable[str]) -> "PatternIndex":
         names, uuids, wild = set[tuple[str | None, str]](), set[str](), list[_Wild]()
         for pattern in patterns:
             zone, slash, name = pattern.partition("/")

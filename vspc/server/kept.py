@@ -1,5 +1,5 @@
-"""What operators wrote about consoles, and which pens they locked, in files of state_dir: read at a
-start, written by a thread after each change.
+"""What operators wrote about consoles, their favourites, and which pens they locked, in files of
+state_dir: read at a start, written by a thread after each change.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,14 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from vspc.auth.statefile import StateFile
+from vspc.console.bookmarks import Bookmarks
 from vspc.console.descriptions import Descriptions
 from vspc.console.pen_lock import PenLocks
 from vspc.console.ports import InThread
 from vspc.net.waiting import RunningCoroutine
 
-DESCRIPTIONS, LOCKS = "descriptions.json", "locks.json"
+DESCRIPTIONS, BOOKMARKS = "descriptions.json", "bookmarks.json"
+LOCKS = "locks.json"
 """Files in state_dir."""
 
 _log = Logger(namespace="vspc.server")
@@ -84,14 +86,23 @@ class KeptLocks:
 
 
 class KeptTexts:
-    """What operators wrote."""
+    """Descriptions and bookmarks."""
 
     def __init__(self, state_dir: Path, in_thread: InThread) -> None:
         self._descriptions = KeptFile(
             state_dir / DESCRIPTIONS, in_thread, lambda: self.descriptions
         )
         self.descriptions = Descriptions(self._descriptions.save)
+        self._bookmarks = KeptFile(state_dir / BOOKMARKS, in_thread, lambda: self.bookmarks)
+        self.bookmarks = Bookmarks(self._save_bookmarks)
+
+    def _save_bookmarks(self) -> None:
+        RunningCoroutine(self._save())
+
+    async def _save(self) -> None:
+        await self._bookmarks.save()  # what fails is in the log
 
     def load(self) -> None:
         """What earlier processes kept."""
         self._descriptions.load()
+        self._bookmarks.load()

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve, fields, has
 
 from vspc.auth.directory import OperatorDirectory
+from vspc.common.text import safe
 from vspc.config import Config
+from vspc.config.checks import NAME_LIMIT
 from vspc.config.profiles import DEFAULT_PROFILE, ProfileSettings
 from vspc.config.settings import (
     AccessRule,
     AuditSettings,
     BreakSettings,
     ConsoleSettings,
+    GroupSettings,
     LogSettings,
     SshSettings,
     key_of,
 )
+from vspc.config.values import Consoles
 from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject, matches
+from vspc.console.groups import ConsoleGroup
 from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 
 REMEMBERED = 100_000
@@ -43,8 +48,15 @@ class Live:
         self.config = config
         self.directory = OperatorDirectory(config)
         # Lists ask for every console each time; rules are globs.
-        self._rights: dict[tuple[Operator, Subject], Rights] = {}
+        self._rights: dict[Operator, dict[Subject, Rights]] = {}
+        self._remembered = 0
         self.access = Access(tuple(map(rule, config.access)))
+        self._groups = tuple(map(group, config.group))
+        self._by_file = tuple(
+            (self.access.rules[number], group_of(each.consoles_file))
+            for number, each in enumerate(config.access)
+            if each.consoles_file is not None
+        )
 
     def current(self, operator: Operator) -> Operator | None:
         """`operator` by the configuration in force; None if there is no such operator any more."""
@@ -58,15 +70,32 @@ class Live:
             return EVERYTHING
         if operator == REMOTE:
             return REMOTE_RIGHTS
-        known = self._rights.get((operator, subject))
+        of_operator = self._rights.get(operator)
+        if of_operator is None:
+            of_operator = self._rights[operator] = {}
+        known = of_operator.get(subject)
         if known is not None:
             return known
         current = self.current(operator)
         found = NOTHING if current is None else self.access.rights(current, subject)
-        if len(self._rights) >= REMEMBERED:
+        if self._remembered >= REMEMBERED:
             self._rights.clear()
-        self._rights[operator, subject] = found
+            of_operator = self._rights[operator] = {}
+            self._remembered = 0
+        of_operator[subject] = found
+        self._remembered += 1
         return found
+
+    def groups(self, operator: Operator) -> tuple[ConsoleGroup, ...]:
+        """The groups of [[group]], and those that a `consoles_file` of a rule about `operator` is,
+        each title once.
+        """
+        current = self.current(operator)
+        files = [] if current is None else [g for r, g in self._by_file if r.names(current)]
+        found = dict[str, ConsoleGroup]()
+        for each in (*self._groups, *files):
+            found.setdefault(each.title.casefold(), each)
+        return tuple(found.values())
 
     def history_limit(self, operator: Operator, subject: Subject) -> float | None:
         """How many seconds `operator` may look back; None: to the beginning."""
@@ -152,6 +181,16 @@ def rule(settings: AccessRule) -> Rule:
     if settings.require_reason:
         rights |= {REASON}
     return Rule(frozenset(settings.operators), settings.patterns, rights, settings.history)
+
+
+def group(settings: GroupSettings) -> ConsoleGroup:
+    """One [[group]] table."""
+    return ConsoleGroup(settings.title, settings.patterns)
+
+
+def group_of(file: Consoles) -> ConsoleGroup:
+    """The consoles of a file, under its name."""
+    return ConsoleGroup(safe(file.path.stem, NAME_LIMIT), file.patterns)
 
 
 def _fixed(log: LogSettings) -> tuple[object, ...]:

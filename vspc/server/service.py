@@ -231,6 +231,8 @@ class VspcService(MultiService):
             connections=self._connections,
             setup=self._vm_side.setup,
             events=self.events,
+            bookmarks=self._kept.bookmarks,
+            groups=self.live.groups,
             break_sequences=self.live.break_sequences,
             profile=self.live.profile,
         )

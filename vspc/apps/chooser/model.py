@@ -1,125 +1,112 @@
-"""What a chooser holds: consoles, a filter, a selection. Pure: no terminal, no clock."""
+"""What a chooser holds: consoles in sections, a filter, an order, marks, a selection. Pure: no
+terminal, no clock.
+"""
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
-from functools import cached_property
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from enum import Enum
+from operator import attrgetter
 
 from attrs import define, field, frozen
 
-from vspc.common.text import ensure_safe
+from vspc.apps.chooser.filters import FILTER_LIMIT, matching
+from vspc.apps.chooser.row import NO_WRITER, Left, Row
 
-FILTER_LIMIT = 64
-"""Characters of a filter; more are not taken."""
-
-USUAL_STATE = "connected"
-"""The state of nearly all consoles."""
-
-NO_WRITER = "-"
-"""In place of a writer where there is none."""
+ALL = "all"
+"""The section that has every console."""
 
 
-def _writer(name: str | None) -> str:
-    return NO_WRITER if name is None else ensure_safe(name)
+class Order(Enum):
+    """What a list is sorted by; rows that are equal in it stay in reading order."""
+
+    NAME = "name"
+    STATE = "state"
+    OUTPUT = "output"
+    WRITER = "writer"
+    ADDRESS = "address"
+
+    @property
+    def following(self) -> "Order":
+        """The next one, after the last the first."""
+        every = list(Order)
+        return every[(every.index(self) + 1) % len(every)]
+
+
+def _silence(row: Row) -> float:
+    last = row.speaker.last_output
+    return float("inf") if last is None else -last
+
+
+_KEYS: dict[Order, Callable[[Row], object]] = {
+    Order.STATE: attrgetter("state"),
+    Order.OUTPUT: _silence,
+    Order.WRITER: lambda row: (row.writer == NO_WRITER, row.writer),
+    Order.ADDRESS: lambda row: (not row.address, row.address),
+}
+
+
+def ordered(rows: Sequence[Row], order: Order, is_reversed: bool) -> Sequence[Row]:
+    """`rows`, which come in reading order, in another; the latest output is first."""
+    key = _KEYS.get(order)
+    found = rows if key is None else sorted(rows, key=key)  # type: ignore[arg-type]
+    return list(reversed(found)) if is_reversed else found
 
 
 @frozen
-class Row:
-    """One console as a chooser shows it.
-
-    `idle` is seconds since the last output, None if it never spoke; `key` is what makes it the same
-    console in the next list, compared by equality. Text may be safe already, as titles of consoles
-    are, or foreign: then it is made safe here. `writer` is `NO_WRITER` where there is none.
+class Section:
+    """A part of the list with a title: what `pick` leaves of all rows, which come in reading order.
+    `is_ordered`: `pick` gives an order of its own.
     """
 
-    handle: str
-    name: str = field(converter=ensure_safe)
-    state: str = field(converter=ensure_safe)
-    writer: str = field(converter=_writer)
-    readers: int
-    idle: float | None
-    address: str = field(converter=ensure_safe)
-    key: object
-
-    @cached_property
-    def folded(self) -> Mapping[str, str]:
-        """What a filter looks into, without case; made once for each list, not for each key."""
-        fields = ("name", "handle", "state", "writer", "address")
-        return {each: getattr(self, each).casefold() for each in fields}
-
-    def is_named(self, text: str) -> bool:
-        """Whether `text`, without case, is the whole name or the handle."""
-        return text in (self.folded["name"], self.folded["handle"])
+    title: str
+    pick: Callable[[Sequence[Row]], Sequence[Row]]
+    is_ordered: bool = False
 
 
-class Left(Enum):
-    """The operator leaves without a selection."""
+@frozen
+class ViewState:
+    """How an operator looks at the list, beside the filter."""
 
-    LEFT = auto()
-
-
-Outcome = Row | Left | None
-"""What a key has decided; None: nothing yet."""
+    section: str = ALL
+    order: Order = Order.NAME
+    is_reversed: bool = False
+    marks: frozenset[object] = frozenset()
+    preview: bool = False
 
 
 @frozen
 class Visit:
-    """Where an operator was: the console selected, and the filter at that time."""
+    """Where an operator was: the console selected, the filter and the view at that time."""
 
-    row: Row
+    row: Row | None
     text: str = ""
+    view: ViewState = ViewState()
 
 
-def matching(entries: Sequence[Row], text: str, pinned: object = None) -> Sequence[Row]:
-    """The entries that match every word of `text`, whatever the case, and the one of the key
-    `pinned`.
+@frozen
+class Watch:
+    """The operator wishes to watch these."""
 
-    A word is a part of the name, or the beginning of the state or of the writer's name; with a dot
-    or colon it may be a part of the address: a bare number would be in them all. `state:`,
-    `writer:`, `name:` and `address:` before it restrict it to one field; `writer:-` is no writer.
-    """
-    tests = [_test(word) for word in dict.fromkeys(text.casefold().split())]
-    if not tests:
-        return entries
-    return [
-        each
-        for each in entries
-        if all(test(each) for test in tests) or (pinned is not None and each.key == pinned)
-    ]
+    rows: Sequence[Row]
 
 
-def _test(word: str) -> Callable[[Row], bool]:
-    name, colon, value = word.partition(":")
-    of_field = _FIELDS.get(name) if colon else None
-    if of_field is not None:
-        return lambda each: of_field(each, value)
-    if "." in word or colon:
-        return lambda each: word in each.folded["name"] or word in each.folded["address"]
+@frozen
+class Broadcast:
+    """The operator wishes to type `text` and Enter on these."""
 
-    def test(each: Row) -> bool:
-        folded = each.folded
-        if word in folded["name"] or folded["writer"].startswith(word):
-            return True
-        # Nearly all are connected: the first letters of that would narrow nothing.
-        state = folded["state"]
-        return state.startswith(word) and (state != USUAL_STATE or word == USUAL_STATE)
-
-    return test
+    rows: Sequence[Row]
+    text: str
 
 
-_FIELDS: Mapping[str, Callable[[Row, str], bool]] = MappingProxyType(
-    {
-        "name": lambda each, value: value in each.folded["name"],
-        "state": lambda each, value: each.folded["state"].startswith(value),
-        "writer": lambda each, value: each.folded["writer"].startswith(value),
-        "address": lambda each, value: value in each.folded["address"],
-    }
-)
+Decision = Row | Watch | Broadcast
+"""What a chooser ends with, if it is not left."""
+
+Outcome = Decision | Left | None
+"""What a key has decided; None: nothing yet."""
 
 
 @define
 class Choice:
-    """The filter and the selection.
+    """The list, the filter and the selection.
 
     The selection stays on its console while the list changes around it. Until it has been moved, a
     filter puts it on the best match: a name that begins so, else one that has it, else the first.
@@ -130,9 +117,18 @@ class Choice:
     """
 
     entries: Sequence[Row] = ()
+    """Those of the section, in their order."""
     text: str = ""
     gone: str | None = None
     """The selected console if it has just left the list; Enter does not select its successor."""
+    section: str = ALL
+    order: Order = Order.NAME
+    is_reversed: bool = False
+    marks: set[object] = field(factory=set)
+    """Keys of the rows that are marked, all of them among `rows`."""
+    rows: Sequence[Row] = ()
+    """All, in reading order."""
+    _sections: Sequence[Section] = ()
     _visit: Visit | None = None
     _awaited: Row | None = None  # the visited console, before there is a list to find it in
     _pinned: object = None
@@ -148,7 +144,9 @@ class Choice:
         """One that goes on where a visit began."""
         choice = cls(visit=visit)
         if visit is not None:
-            choice.text = visit.text
+            view = visit.view
+            choice.text, choice.section, choice.order = visit.text, view.section, view.order
+            choice.is_reversed, choice.marks = view.is_reversed, set(view.marks)
             choice._return_to(visit)
         return choice
 
@@ -160,7 +158,8 @@ class Choice:
         self._show()
 
     def _return_to(self, visit: Visit) -> None:
-        self._awaited, self._pinned, self._moved = visit.row, visit.row.key, True
+        if visit.row is not None:
+            self._awaited, self._pinned, self._moved = visit.row, visit.row.key, True
 
     @property
     def shown(self) -> Sequence[Row]:
@@ -200,7 +199,10 @@ class Choice:
     def _exact(self) -> int | None:
         """Where the console is whose whole name, or handle, the filter is."""
         wanted = self.text.casefold().strip()
-        found = (i for i, e in enumerate(self._shown) if e.is_named(wanted))
+        if "%" in wanted:  # only handles have it: names are shown with what is in them
+            found = (i for i, e in enumerate(self._shown) if e.is_named(wanted))
+        else:
+            found = (i for i, e in enumerate(self._shown) if e.folded == wanted)
         return next(found, None) if wanted else None
 
     def _best(self) -> int:
@@ -209,26 +211,42 @@ class Choice:
             return 0
         has = None
         for i, each in enumerate(self._shown):
-            if each.folded["name"].startswith(wanted):
+            if each.folded.startswith(wanted):
                 return i
-            if has is None and wanted in each.folded["name"]:
+            if has is None and wanted in each.folded:
                 has = i
         return has or 0
 
     # The list
 
-    def replace(self, rows: Sequence[Row]) -> None:
-        """The list has changed."""
+    def replace(self, rows: Sequence[Row], sections: Sequence[Section] = ()) -> None:
+        """The list has changed: all rows in reading order, and the sections besides `ALL`."""
         held = self._awaited or self.selected
-        self.entries = list(rows)
+        self.rows, self._sections = rows, sections
+        if self.marks:
+            self.marks &= {row.key for row in rows}
+        self._arrange()
         self._show(held)
+
+    def _arrange(self) -> None:
+        """Make `entries` of the rows."""
+        section = next((each for each in self._sections if each.title == self.section), None)
+        if section is None:
+            self.section = ALL
+            self.entries = ordered(self.rows, self.order, self.is_reversed)
+            return
+        found = section.pick(self.rows)
+        if section.is_ordered and self.order is Order.NAME:
+            self.entries = list(reversed(found)) if self.is_reversed else found
+        else:
+            self.entries = ordered(found, self.order, self.is_reversed)
 
     def _show(self, held: Row | None = None) -> None:
         """Look for `held`, or for the console that was visited, among those that match now."""
         held = held or self._awaited
         self._stale = False
         self._shown = matching(self.entries, self.text, self._pinned)
-        if not self.entries and self._awaited is not None:
+        if not self.rows and self._awaited is not None:
             return  # there is no list yet
         place = self._place(held)
         if place is None:
@@ -245,6 +263,63 @@ class Choice:
             self.gone = None
             return None
         return self.selected
+
+    # How it is looked at
+
+    def look_at(self, section: str) -> None:
+        """Another section, from its first row on."""
+        self.section = section
+        self._look_anew()
+
+    def turn_to(self, step: int) -> None:
+        """The next section, or the one before, that has a row; after the last the first."""
+        titles = [ALL, *(each.title for each in self._sections if each.pick(self.rows))]
+        at = titles.index(self.section) if self.section in titles else 0
+        self.look_at(titles[(at + step) % len(titles)])
+
+    def sort_by(self, order: Order) -> None:
+        """In another order."""
+        self.order = order
+        self._look_anew()
+
+    def sort_on(self) -> None:
+        """By the next order."""
+        self.sort_by(self.order.following)
+
+    def reverse(self) -> None:
+        """The other way round."""
+        self.is_reversed = not self.is_reversed
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        self._arrange()
+        self._pinned = self.gone = None
+        self._moved, self._at, self._top = False, 0, 0
+        self._shown, self._stale = (), True
+
+    def view(self, preview: bool = False) -> ViewState:
+        """How it is looked at now."""
+        marks = frozenset(self.marks)
+        return ViewState(self.section, self.order, self.is_reversed, marks, preview)
+
+    # Marks
+
+    def mark(self) -> None:
+        """Mark the selected row, or take its mark away, and go to the next."""
+        selected = self.selected
+        if selected is not None:
+            self.marks ^= {selected.key}
+            self.move(1)
+
+    def mark_all(self) -> None:
+        """Mark all that match; take their marks away if all of them have one."""
+        keys = {row.key for row in self.shown}
+        self.marks = self.marks - keys if keys <= self.marks else self.marks | keys
+
+    @property
+    def marked(self) -> list[Row]:
+        """The rows that are marked, in reading order, whether they are shown or not."""
+        return [row for row in self.rows if row.key in self.marks] if self.marks else []
 
     # The filter
 
@@ -301,3 +376,9 @@ class Choice:
         top = min(max(self._top, self._at - height + 1), self._at)
         self._top = max(0, min(top, len(shown) - height))
         return shown[self._top : self._top + height]
+
+    def beside(self) -> tuple[Row | None, Row | None]:
+        """The rows before and behind those that `window` gave last."""
+        shown, end = self.shown, self._top + self._height
+        before = shown[self._top - 1] if self._top else None
+        return before, shown[end] if end < len(shown) else None

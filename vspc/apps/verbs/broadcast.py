@@ -1,5 +1,7 @@
 """`broadcast GLOB TEXT`: type the same at many VMs, and say for each what became of it."""
 
+from collections.abc import Sequence
+
 from vspc.apps.console_input import CR, ENTER
 from vspc.apps.verbs.context import TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
@@ -47,10 +49,24 @@ async def run(call: Call, parsed: Parsed) -> None:
     if not text:
         raise UsageError("TEXT is empty; with --enter it types a CR")
     targets = chosen(call, parsed[GLOB])
+    await type_on(call, targets, text, timeout, parsed.get(YES), parsed.has(JSON))
+
+
+async def type_on(
+    call: Call,
+    targets: Sequence[Target],
+    text: bytes,
+    timeout: float,
+    count: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Ask, unless there are `count` of them, then type `text` on all `targets`, and print what
+    became of it.
+    """
     size = "1 byte" if len(text) == 1 else f"{len(text)} bytes"
-    await confirm(call, targets, f"type {size}", parsed.get(YES))
+    await confirm(call, targets, f"type {size}", count)
     outcomes = await on_each(call, targets, lambda target: _send(call, target, text, timeout))
-    await report(call, outcomes, parsed.has(JSON))
+    await report(call, outcomes, as_json)
 
 
 async def _send(call: Call, target: Target, text: bytes, timeout: float) -> VerbOutcome:

@@ -123,6 +123,7 @@ async def attach(
         offset = console.history.end if began is None else began
         exact = ExactBridge(call, console, offset, read_only, True, catches=catches)
         return partial(exact.begin, arrived.early)
+    call.context.bookmarks.visited(call.operator.name, console.id)
     lines = chosen.get(REPLAY, REPLAY_LINES)
     replay = REPLAY_LINES if lines == RAW else min(lines, MAX_REPLAY)
     key = chosen.get(ESCAPE)

@@ -23,9 +23,11 @@ from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
 from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAuditReader
+from vspc.console.bookmarks import Bookmarks
 from vspc.console.connection_history import ConnectionHistory, UnidentifiedLine
 from vspc.console.console import Console
 from vspc.console.events import EventBus
+from vspc.console.groups import ConsoleGroup
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
 from vspc.console.ports import Channel, Lockouts
@@ -78,7 +80,8 @@ class VerbContext:
     JSON values. `is_operator` says whether the configuration has an operator of that name;
     `current` gives the operator as the configuration has it now, None if it was removed. `escape`
     gives the escape key of terminals. `connections` remembers what came to nothing, `setup` gives
-    what the configuration says of VMs. `events` has those of all consoles.
+    what the configuration says of VMs. `events` has those of all consoles. `bookmarks` are
+    what operators keep in the chooser, `groups` gives the groups of consoles that are shown to one.
     """
 
     roster: Roster
@@ -102,6 +105,8 @@ class VerbContext:
     )
     setup: Callable[[], Setup] = Setup
     events: EventBus = field(factory=lambda: EventBus(lambda: None))
+    bookmarks: Bookmarks = field(factory=Bookmarks)
+    groups: Callable[[Operator], Sequence[ConsoleGroup]] = lambda _operator: ()
     break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
     profile: Callable[[Subject], ProfileSettings] = lambda _subject: DEFAULT_PROFILE
 

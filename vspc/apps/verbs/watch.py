@@ -6,7 +6,6 @@ that takes less than they say is told for each console what was left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from math import inf
 from zlib import crc32
 
@@ -92,20 +91,17 @@ class _Wanted:
     def __init__(self, call: Call, words: tuple[str, ...]) -> None:
         """Raises `VerbExit` where a word is ambiguous."""
         self._fits: list[Callable[[Console], bool]] = []
+        self._ids: set[str] = set()
         for word in words:
             is_one = not call.means_many(word)
             if is_one and call.context.roster.resolve(word, call.may_read) != NotFound():
-                self._fits.append(partial(_is_same, call.find(word)))
+                self._ids.add(call.find(word).id)
             else:
                 self._fits.append(fitting(word))
 
     def has(self, console: Console) -> bool:
         """Whether `console` is one of them."""
-        return any(fits(console) for fits in self._fits)
-
-
-def _is_same(wanted: Console, console: Console) -> bool:
-    return console.id == wanted.id
+        return console.id in self._ids or any(fits(console) for fits in self._fits)
 
 
 def _naming(console: Console, is_coloured: bool) -> tuple[Mapping[str, str], bytes]:

@@ -1,0 +1,132 @@
+"""The columns of a list of consoles: which a width has room for, and a row as text. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import frozen
+
+from vspc.apps.chooser.row import Row
+from vspc.common.columns import GAP, OCTETS, cells, pad, pad_name, shared_beginnings
+from vspc.common.values import age_text
+
+NAME_COLUMNS = 24
+"""Columns that a name may take before another column is shown."""
+
+DESCRIPTION_COLUMNS = 12
+"""Columns that a description needs; it takes more where there is room."""
+
+
+@frozen
+class Column:
+    """One column: what it shows of a row at a time (seconds since 1970), and its greatest width."""
+
+    heading: str
+    show: Callable[[Row, float], str]
+    limit: int
+    right: bool = False
+
+
+def _age(row: Row, now: float) -> str:
+    last = row.speaker.last_output
+    return age_text(None if last is None else max(0.0, now - last))
+
+
+_NAME = Column("NAME", lambda row, _: row.name, 80)
+_STATE = Column("STATE", lambda row, _: row.state, 11)
+_WRITER = Column("WRITER", lambda row, _: row.writer, 16)
+_READERS = Column("READERS", lambda row, _: str(row.readers), 7, right=True)
+_OUTPUT = Column("OUTPUT", _age, 6, right=True)
+_ADDRESS = Column("ADDRESS", lambda row, _: row.address, 39)
+_DESCRIPTION = Column("DESCRIPTION", lambda row, _: row.description, 200)
+
+# The most important first: a narrow terminal drops them from the right.
+_FIRST = (_STATE, _WRITER, _READERS, _OUTPUT)
+
+Layout = Sequence[tuple[Column, int]]
+"""Columns and their widths, the name first."""
+
+
+@frozen
+class ListWidths:
+    """The width that each column needs for all of a list, 0 for one that no row needs, and the
+    bytes that a cell may take.
+    """
+
+    name: int
+    others: Mapping[Column, int]
+    octets: int
+
+
+def measure(rows: Sequence[Row]) -> ListWidths:
+    """Measure a list. Once for each list, not for each key."""
+    texts = {
+        _STATE: {row.state for row in rows},
+        _WRITER: {row.writer for row in rows},
+        _ADDRESS: {row.address for row in rows},
+        _DESCRIPTION: {row.description for row in rows},
+    }
+    plain = all(row.name.isascii() for row in rows)
+    plain = plain and all(text.isascii() for different in texts.values() for text in different)
+    name = max((row.wide for row in rows), default=0)
+    others = {column: _wanted_width(column, different) for column, different in texts.items()}
+    for column in (_READERS, _OUTPUT):  # numbers change, and what is beside them must not move
+        others[column] = column.limit
+    if not any(texts[_DESCRIPTION]):
+        others[_DESCRIPTION] = 0
+    return ListWidths(_bounded(_NAME, name), others, 1 if plain else OCTETS)
+
+
+def _wanted_width(column: Column, different: set[str]) -> int:
+    return _bounded(column, max(map(cells, different), default=0))
+
+
+def _bounded(column: Column, width: int) -> int:
+    return max(len(column.heading), min(width, column.limit))
+
+
+def lay_out(wanted: ListWidths, columns: int) -> Layout:
+    """As many columns as fit in `columns` beside a name of `NAME_COLUMNS`."""
+    least, taken, chosen = min(wanted.name, NAME_COLUMNS), 0, list[tuple[Column, int]]()
+    for column in _FIRST:
+        width = wanted.others[column]
+        if least + taken + GAP + width > columns:
+            break
+        taken += GAP + width
+        chosen.append((column, width))
+    else:
+        ends = _ends(wanted, columns - least - taken)
+        taken += sum(GAP + width for _, width in ends)
+        chosen += ends
+    return [(_NAME, max(0, min(wanted.name, columns - taken))), *chosen]
+
+
+def _ends(wanted: ListWidths, room: int) -> list[tuple[Column, int]]:
+    """What is shown of address and description; the description, which somebody wrote to be read,
+    is shown first.
+    """
+    address, described = wanted.others[_ADDRESS], wanted.others[_DESCRIPTION]
+    needed = min(described, DESCRIPTION_COLUMNS)
+    both = needed + GAP + address + GAP <= room
+    if not described:
+        return [(_ADDRESS, address)] if address + GAP <= room else []
+    if both:
+        return [(_ADDRESS, address), (_DESCRIPTION, min(described, room - address - 2 * GAP))]
+    return [(_DESCRIPTION, min(described, room - GAP))] if needed + GAP <= room else []
+
+
+def shared_names(rows: Sequence[Row]) -> Mapping[str, int]:
+    """For the long names of `rows`, how many characters they share with a neighbour."""
+    long = [row.name for row in rows if len(row.name) > NAME_COLUMNS]
+    return dict(zip(long, shared_beginnings(long), strict=True))
+
+
+def row_text(layout: Layout, row: Row, now: float, shared: Mapping[str, int]) -> str:
+    """One row in its columns."""
+    (_, wide), *others = layout
+    name = pad_name(row.name, wide, shared.get(row.name, 0))
+    cut = [pad(column.show(row, now), width, column.right) for column, width in others]
+    return (" " * GAP).join([name, *cut]).rstrip()
+
+
+def heading_text(layout: Layout) -> str:
+    """The headings of the columns."""
+    return (" " * GAP).join(pad(c.heading, width, c.right) for c, width in layout).rstrip()

@@ -1,0 +1,86 @@
+"""One console as a chooser shows it, and what a filter looks into. Pure."""
+
+from enum import Enum
+from typing import Protocol
+
+from attrs import field, frozen
+
+from vspc.common.columns import cells
+from vspc.common.text import ensure_safe
+
+USUAL_STATE = "connected"
+"""The state of nearly all consoles."""
+
+NO_WRITER = "-"
+"""In place of a writer where there is none."""
+
+
+def _writer(name: str | None) -> str:
+    return NO_WRITER if name is None else ensure_safe(name)
+
+
+class Speaker(Protocol):
+    """What knows when a console sent its last byte: that changes all the time."""
+
+    @property
+    def last_output(self) -> float | None:
+        """Seconds since 1970; None if there was none."""
+
+
+@frozen
+class Spoke:
+    """A `Speaker` for which it does not change."""
+
+    last_output: float | None = None
+
+
+@frozen
+class Row:
+    """One console.
+
+    `key` is what makes it the same console in the next list, compared by equality. Text may be safe
+    already, as titles of consoles are, or foreign: then it is made safe here. `writer` is
+    `NO_WRITER` where there is none. What a filter looks into, and what the list needs for each of
+    its rows, is made once: there may be ten thousand of them.
+    """
+
+    handle: str
+    name: str = field(converter=ensure_safe)
+    state: str = field(converter=ensure_safe)
+    writer: str = field(converter=_writer)
+    readers: int
+    address: str = field(converter=ensure_safe)
+    key: object
+    speaker: Speaker = field(default=Spoke(), eq=False)
+    zone: str = field(default="", converter=ensure_safe)
+    port: str = field(default="", converter=ensure_safe)
+    description: str = field(default="", converter=ensure_safe)
+    note: str = field(default="", converter=ensure_safe)
+    folded: str = field(init=False, eq=False, repr=False)
+    """The name without case."""
+    wide: int = field(init=False, eq=False, repr=False)
+    """Columns of the name."""
+    is_usual: bool = field(init=False, eq=False, repr=False)
+    """Whether it is as nearly all are: connected, and nobody writes."""
+
+    @folded.default
+    def _fold(self) -> str:
+        return self.name.casefold()
+
+    @wide.default
+    def _measure(self) -> int:
+        return cells(self.name)
+
+    @is_usual.default
+    def _look(self) -> bool:
+        return self.state == USUAL_STATE and self.writer == NO_WRITER
+
+    def is_named(self, text: str) -> bool:
+        """Whether `text`, without case, is the whole name or the handle."""
+        return text in (self.folded, self.handle.casefold())
+
+
+class Left(Enum):
+    """The operator leaves without a selection."""
+
+    LEFT = "left"
