@@ -28,6 +28,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "record": ("{}",),
         "note": ("{} words",),
         "describe": ("{} words",),
+        "paste": ("{}", "{} --cps 100", "{} --force --json"),
         "send": ("{} words", "{} --force words", "{}", "{} --json words --enter"),
         "expect": (
             "{} x",
@@ -47,7 +48,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "unlock": ("{}",),
         "ask": ("{}",),
         "give": ("{} carol",),
-        "break": ("{}",),
+        "break": ("{}", "{} --sysrq b --yes", "{} --sysrq b", "{} --sequence x", "{} --list"),
         "kick": ("{} carol", "{} nobody", "{} carol --json"),
         "sessions": ("", "--json"),
         "session": ("list", "list --json --console {}", "play {}", "play {}.1"),

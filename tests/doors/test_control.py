@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.ports import Channel, Program, Terminal
+from vspc.console.ports import Channel, Program, SuspendableChannel, Terminal
 from vspc.doors.control import FRAME, WINDOW, ControlChannel, FrameReceiver, frame, socket_address
 
 
@@ -180,6 +180,10 @@ class ChannelTests(SynchronousTestCase):
         channel.write_error(b"notice")
         pump.flush()
         self.assertEqual(client.got(b"O"), [b"notice"])
+        self.assertIsInstance(channel, SuspendableChannel)
+        channel.suspend()
+        pump.flush()
+        self.assertEqual(client.got(b"Z"), [b""])
 
     def test_what_comes_before_the_program_waits_for_it(self) -> None:
         self.starts = False

@@ -43,6 +43,7 @@ CONMAN_COMMANDS: Mapping[str, str] = MappingProxyType(
         "I": "i",
         "Z": "z",
         "A": "a",
+        "K": "k",
         "W": "w",
         "Y": "y",
         "N": "N",

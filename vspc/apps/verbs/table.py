@@ -25,6 +25,7 @@ from vspc.apps.verbs import (
     log,
     msg,
     note,
+    paste,
     raw,
     record,
     refusals,
@@ -165,7 +166,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 
 _MODULES = (
-    *(list_verb, console, raw, log, boots, export, record, note, send, expect, wait),
+    *(list_verb, console, raw, log, boots, export, record, note, send, paste, expect, wait),
     *(watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
     *(describe, sendbreak, kick, sessions, session, lockout, status, accept, forget, events),
     *(refusals, doctor),
