@@ -261,7 +261,7 @@ class InTheLog(LogTestCase):
     def test_what_memory_has_lost_is_found_whatever_its_colours(self) -> None:
         self.search(b"first panic")
         self.assertEqual(marked(self.alice), ["first panic"])
-        self.assertRegex(status(self.alice), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+        self.assertRegex(status(self.alice), r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
     def test_nothing_from_before_the_operator_may_look_back(self) -> None:
         object.__setattr__(self.desk.context, "history_limit", lambda *_: 0.05)

@@ -25,10 +25,10 @@ _LINES = re.compile(rb"(?P<end>\n)|\x1b\[(?:[0-9;]*[Hfr]|[0-9]+d)")
 
 @define(eq=False)
 class LineStamper:
-    """Finds the places. `rows` are those of the terminal."""
+    """Finds the places. `rows` are those of the terminal; `is_start`: a line begins now."""
 
     rows: int = 24
-    _is_start: bool = field(default=True, init=False)  # nothing of the line was shown yet
+    _is_start: bool = True  # nothing of the line was shown yet
     _quiet: int = field(default=0, init=False)  # lines that get no stamp
     _held: bytes = field(default=b"", init=False)  # the beginning of a sequence
 

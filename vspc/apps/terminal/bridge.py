@@ -3,6 +3,7 @@ have a table of their own (`vspc.apps.terminal.command`).
 """
 
 from collections.abc import Callable, Coroutine
+from datetime import tzinfo
 from typing import Any
 
 from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
@@ -11,11 +12,11 @@ from vspc.apps.following import Following
 from vspc.apps.terminal.commands.table import COMMANDS, PREFIXES
 from vspc.apps.terminal.input import InputMode, TerminalInput
 from vspc.apps.terminal.joining import current_screen
-from vspc.apps.terminal.replay import REPLAY_LINES, last_lines
+from vspc.apps.terminal.replay import REPLAY_LINES, last_lines, replayed
 from vspc.apps.terminal.screen import SHOWN, Screen, TurnLimit
+from vspc.apps.terminal.times import LineTimes
 from vspc.apps.verbs.context import DONE, FAILED, Call
 from vspc.common.clock import cancel
-from vspc.common.text import safe_output
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.attachment import AttachmentKind, Refusal
 from vspc.console.console import Console
@@ -42,11 +43,13 @@ class TerminalBridge(Program):
         began: int | None = None,
         catches: bool = False,
         emulates: bool = True,
+        zone: tzinfo | None = None,
     ) -> None:
         """`escape` is the escape key, empty for none. `left` is called instead of ending the
         channel, which goes back to the chooser: with the reason, or "" if the operator left.
         `began`: show all from that offset on instead of a replay; `catches`: take the pen first.
         `emulates`: show the screen of a program that uses all of it, instead of a replay.
+        `zone` is that of times, None for the server's.
         """
         self.call = call
         self._channel = call.channel
@@ -55,7 +58,8 @@ class TerminalBridge(Program):
         self._catches = catches
         self._left = left
         clock = call.context.clock
-        self.screen = Screen(call.channel, clock)
+        self.times = LineTimes(clock, zone)
+        self.screen = Screen(call.channel, clock, self.times)
         self._showing = TurnLimit(clock, SHOWN, self.ready)
         self.keys = TerminalInput(clock, self.screen, escape, PREFIXES, self)
         start = console.history.end if began is None else began
@@ -121,6 +125,7 @@ class TerminalBridge(Program):
 
     def ready(self) -> None:
         """Show what there is, as much as the channel takes."""
+        self.times.came(self.console.history.end)
         self._output.go_on()
         self._changed()
 
@@ -149,10 +154,13 @@ class TerminalBridge(Program):
         is_held = self._is_replaying or (mode is not None and mode.holds_output)
         return 0 if is_held or self._showing.is_over else self._channel.room()
 
-    def take_output(self, _offset: int, data: bytes) -> None:
+    def take_output(self, offset: int, data: bytes) -> None:
         """Output of the VM: shown as far as this turn's share goes."""
         left = self._showing.left(len(self.console.attachments))
-        size, count = self.screen.show_some(data, left)
+        if self.times.are_shown:
+            size, count = self.screen.show_timed(offset, data, left)
+        else:
+            size, count = self.screen.show_some(data, left)
         self._showing.spend(count, size == len(data))
         self.attachment.offset -= len(data) - size
 
@@ -202,8 +210,9 @@ class TerminalBridge(Program):
         return True
 
     async def _show_replay(self, lines: int) -> None:
-        data = await last_lines(self.call, self.console, lines, self.attachment.offset)
-        if text := safe_output(data):
+        end, timed = self.attachment.offset, self.times.are_shown
+        found = await last_lines(self.call, self.console, lines, end, timed)
+        if text := replayed(found, self.times.at if timed else None):
             self.screen.replay(f"replay of the last {lines} lines", text)
 
     # `TerminalInputHandler`

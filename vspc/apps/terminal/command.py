@@ -11,6 +11,7 @@ from attrs import Factory, frozen
 
 from vspc.apps.terminal.input import InputMode, TerminalInput
 from vspc.apps.terminal.screen import Screen
+from vspc.apps.terminal.times import LineTimes
 from vspc.apps.verbs.context import Call
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
@@ -34,6 +35,10 @@ class OperatorTerminal(Protocol):
     @property
     def screen(self) -> Screen:
         """Notices and plain lines are written here, never to the channel."""
+
+    @property
+    def times(self) -> LineTimes:
+        """The times of lines, and the time zone of the operator."""
 
     @property
     def keys(self) -> TerminalInput:

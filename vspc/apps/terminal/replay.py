@@ -1,10 +1,12 @@
 """Earlier output of a console for a terminal: its last lines, from memory or from its log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vspc.apps.following import ask
 from vspc.apps.verbs.context import Call
+from vspc.common.text import safe_output
 from vspc.console.console import Console
+from vspc.console.log_reading import OutputLines
 from vspc.console.logs import LogView, Output
 from vspc.net.waiting import within
 
@@ -21,12 +23,16 @@ PATIENCE = 2.0
 """Seconds after which a replay does without the log: it has what is in memory."""
 
 
-async def last_lines(call: Call, console: Console, lines: int, end: int) -> bytes:
-    """The last `lines` lines before the offset `end`: from memory, or from the log behind it."""
+async def last_lines(
+    call: Call, console: Console, lines: int, end: int, timed: bool = False
+) -> list[Output]:
+    """The last `lines` lines before the offset `end`: from memory, or from the log behind it.
+    `timed`: from the log, if there is one, with times; those from memory are at 0.
+    """
     history = console.history
     limit = max(REPLAY_BYTES, lines * LINE_BYTES)
     start = max(history.start, min(end, history.last_lines(lines, limit)))
-    is_enough = start > history.start or history.start == 0
+    is_enough = not timed and (start > history.start or history.start == 0)
     return await _output(
         call, console, start, end, is_enough, lambda kept: kept.last_lines(lines, limit)
     )
@@ -37,7 +43,8 @@ async def last_output(call: Call, console: Console, size: int, end: int) -> tupl
     history = console.history
     start = max(history.start, end - size)
     is_enough = start > history.start or history.start == 0 or end - start >= size
-    output = await _output(call, console, start, end, is_enough, lambda _kept: end - size)
+    found = await _output(call, console, start, end, is_enough, lambda _kept: end - size)
+    output = joined(found)
     return output, len(output) < end
 
 
@@ -48,16 +55,16 @@ async def _output(
     end: int,
     is_enough: bool,
     begin: Callable[[LogView], int],
-) -> bytes:
+) -> list[Output]:
     """What memory has from `start` to `end` if that `is_enough`, else what the log has from where
     `begin` says. Nothing from before the operator may look back.
     """
     context, history = call.context, console.history
-    rest = history.read(start, end - start) if end >= start else b""
+    rest = [Output(start, 0.0, history.read(start, end - start))] if end >= start else []
     earliest = call.earliest(console)
     is_logged = context.logs is not None and context.logs.keeps(console.id)
     if earliest is not None:
-        rest = b""  # memory does not have the times of its bytes
+        rest = []  # memory does not have the times of its bytes
     elif is_enough or not is_logged:
         return rest
     question = ask(context, console, lambda kept: _read(kept, begin(kept), end, earliest))
@@ -68,11 +75,29 @@ async def _output(
     return rest if found is None else found
 
 
-def _read(kept: LogView, start: int, end: int, earliest: float | None) -> bytes:
+def _read(kept: LogView, start: int, end: int, earliest: float | None) -> list[Output]:
     start = max(kept.start, start)
     if earliest is not None:
         start = max(start, kept.since(earliest))
     if start >= end:
-        return b""
+        return []
     items = kept.read(start, end - start, end).items
-    return b"".join(item.data for item in items if isinstance(item, Output))
+    return [item for item in items if isinstance(item, Output)]
+
+
+def joined(found: Iterable[Output]) -> bytes:
+    """All bytes."""
+    return b"".join(output.data for output in found)
+
+
+def replayed(found: Iterable[Output], stamp: Callable[[float], bytes] | None) -> bytes:
+    """Text and colours only; with the `stamp` of its time in front of each line whose time is
+    known.
+    """
+    if stamp is None:
+        return safe_output(joined(found))
+    lines, shown = OutputLines(), list[bytes]()
+    for line in (*(line for output in found for line in lines.feed(output)), *lines.flush()):
+        text, end = safe_output(line.text), b"\r\n" if line.whole else b""
+        shown += (stamp(line.at) if line.at and text else b"", text, end)
+    return b"".join(shown)

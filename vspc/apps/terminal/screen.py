@@ -5,8 +5,9 @@ back as it was. A terminal without a cursor (`TERM=dumb`) gets none of that.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from vspc.apps.terminal.times import LineTimes
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.console.full_screen import Painted
 from vspc.console.modes import TerminalModes
@@ -33,10 +34,11 @@ LEAST = 16
 class Screen:
     """Writes to `channel`."""
 
-    def __init__(self, channel: Channel, clock: Clock) -> None:
+    def __init__(self, channel: Channel, clock: Clock, times: LineTimes | None = None) -> None:
         terminal = channel.terminal
         self._channel = channel
         self._clock = clock
+        self._times = LineTimes(clock) if times is None else times
         has_cursor = terminal is not None and terminal.has_cursor
         self._modes = TerminalModes() if has_cursor else None
         self._asked = 0.0  # when the VM asked last where the cursor is
@@ -54,21 +56,60 @@ class Screen:
         """Show as much of `data` as has `most` sequences that count; how many bytes that were, and
         how many sequences.
         """
-        modes, size, count = self._modes, len(data), 0
-        if modes is not None:
-            before = modes.asked
-            size, count = modes.feed_some(data, most)
-            if modes.asked > before:
-                self._asked = self._clock.seconds()
+        size, count = self._follow(data, most)
         if size:
             self._at_margin = data.endswith(b"\n", 0, size)
             self._channel.write(data[:size])
         return size, count
 
+    def _follow(self, data: bytes, most: int) -> tuple[int, int]:
+        modes = self._modes
+        if modes is None:
+            return len(data), 0
+        before = modes.asked
+        size, count = modes.feed_some(data, most)
+        if modes.asked > before:
+            self._asked = self._clock.seconds()
+        return size, count
+
+    def show_timed(self, offset: int, data: bytes, most: int) -> tuple[int, int]:
+        """The same with the time of each line, of output from `offset` on. A line counts, too."""
+        out, at, count = list[bytes](), 0, 0
+        while at < len(data) and count < most:
+            piece = data[at : data.find(b"\n", at) + 1 or len(data)]
+            while piece.count(b"\x1b") > most - count:
+                piece = piece[: len(piece) // 2]
+            out += self._timed(offset + at, piece)
+            at += len(piece)
+            count += 1 + piece.count(b"\x1b")
+        if at:
+            self._at_margin = data.endswith(b"\n", 0, at)
+            self._channel.write(b"".join(out))
+        return at, count
+
+    def _timed(self, offset: int, line: bytes) -> Iterator[bytes]:
+        """A line, or a part of one, with its stamp in front of the first character."""
+        start = 0
+        for place in self._times.places(line):
+            self._follow(line[start:place], place)
+            yield line[start:place]
+            start = place
+            if self._modes is None:
+                yield self._times.of(offset + place)
+            elif not self._modes.is_alternate:
+                yield self._modes.neutral + self._times.of(offset + place) + self._modes.again
+        self._follow(line[start:], len(line))
+        yield line[start:]
+
     @property
     def has_cursor(self) -> bool:
         """Whether the terminal acts on control sequences."""
         return self._modes is not None
+
+    @property
+    def is_at_margin(self) -> bool:
+        """Whether a line of output begins now."""
+        return self._at_margin
 
     @property
     def is_alternate(self) -> bool:

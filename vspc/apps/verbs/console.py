@@ -3,6 +3,7 @@ the comma of a login.
 """
 
 from collections.abc import Callable
+from datetime import tzinfo
 from functools import partial
 
 from vspc.apps.describe import port_certain
@@ -15,6 +16,7 @@ from vspc.apps.verbs.context import FAILED, Call, Takeover, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NUMBER, WORD, UsageError, ValueKind
 from vspc.apps.verbs.parser import parse
+from vspc.common.timezones import UnknownZone, time_zone
 from vspc.common.values import InvalidValue
 from vspc.config.values import EscapeKey, escape_key
 from vspc.console.console import Console
@@ -47,6 +49,16 @@ def _replay(label: str, value: str, now: float) -> int:
 
 _REPLAY = ValueKind("LINES|raw", _replay)
 
+
+def _zone(_label: str, value: str, _now: float) -> tzinfo:
+    try:
+        return time_zone(value)
+    except UnknownZone as unknown:
+        raise UsageError(str(unknown)) from None
+
+
+_ZONE = ValueKind("ZONE", _zone)
+
 READ_ONLY = Flag("ro", "only read")
 REPLAY = Option(
     "replay", f"lines shown at the beginning ({REPLAY_LINES}); raw: never a screen", _REPLAY
@@ -55,9 +67,10 @@ ESCAPE = Option("esc", "the key of escape commands; none: all keys are for the V
 STRICT = Flag("strict", "refuse a port that is known only by the order of arrival")
 REASON = Option("reason", "why, for the audit file", WORD, value="TEXT")
 WAIT = Flag("wait", "until a console, which need not exist yet, is connected")
+ZONE = Option("tz", "the time zone of times on a terminal (the server's)", _ZONE)
 CATCH = Flag("catch", "hold the pen from the start, before a key is typed")
 
-OPTIONS = (READ_ONLY, REPLAY, ESCAPE, STRICT, REASON, WAIT, CATCH)
+OPTIONS = (READ_ONLY, REPLAY, ESCAPE, STRICT, REASON, ZONE, WAIT, CATCH)
 
 LOGIN = Grammar("login", "options behind the comma of a login", options=OPTIONS)
 
@@ -133,6 +146,7 @@ async def attach(
         began=began,
         catches=catches,
         emulates=lines != RAW,
+        zone=chosen.get(ZONE),
     ).begin
 
 

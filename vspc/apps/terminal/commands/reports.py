@@ -33,6 +33,18 @@ def _info(terminal: OperatorTerminal) -> None:
     terminal.screen.line(f"address {facts['address']}, uuid {facts['uuid']}, id {facts['id']}")
 
 
+def _toggle_times(terminal: OperatorTerminal) -> None:
+    times, window = terminal.times, terminal.call.channel.terminal
+    if times.are_shown:
+        times.hide()
+        terminal.screen.line("times of lines are not shown any more")
+        return
+    hint = terminal.keys_for("t", "; {} hides them")
+    terminal.screen.line(f"times of lines are shown: {times.zone_name}{hint}")
+    rows = 24 if window is None else window.rows
+    times.show(terminal.attachment.offset, rows, terminal.screen.is_at_margin)
+
+
 def _repaint(terminal: OperatorTerminal) -> None:
     terminal.type(terminal.call.context.profile(terminal.console.subject).repaint.data)
 
@@ -45,5 +57,6 @@ COMMANDS = (
     EscapeCommand("p", f"replay {REPLAY_LONG} lines", lambda each: each.replay(REPLAY_LONG)),
     EscapeCommand("R", f"replay {REPLAY_MOST} lines", lambda each: each.replay(REPLAY_MOST)),
     EscapeCommand("/", "search the log", search),
+    EscapeCommand("t", "times of lines, or none", _toggle_times),
     EscapeCommand("v", "repaint the screen", _repaint, right="write"),
 )

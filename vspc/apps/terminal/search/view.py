@@ -16,7 +16,7 @@ from vspc.apps.terminal.search.lines import Direction, Find, SearchAnswer, Searc
 from vspc.apps.terminal.search.model import SEARCHING, SearchModel
 from vspc.apps.verbs.limits import WorkPoolFull
 from vspc.apps.verbs.stream_search import LONGEST
-from vspc.common.clock import Timer, cancel, rfc3339
+from vspc.common.clock import Timer, cancel
 from vspc.console.console import Console
 from vspc.console.history import SMALLEST, Budget, History
 from vspc.net.waiting import RunningCoroutine, sleep
@@ -243,7 +243,7 @@ class SearchMode(InputMode):
     def _status(self) -> str:
         line = self._model.found_line
         has_time = line is not None and self._has_times
-        time = rfc3339(line.at, "seconds", local=True) if line is not None and has_time else ""
+        time = self._terminal.times.whole(line.at) if line is not None and has_time else ""
         return self._model.status(self._meanwhile.text, time)
 
     def _draw(self) -> None:
