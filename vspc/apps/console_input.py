@@ -10,12 +10,14 @@ from typing import Protocol
 from attrs import define
 
 from vspc.apps.describe import cautions, refusal_text
+from vspc.apps.leasing import LeaseWish, ProgramLease
 from vspc.apps.verbs.context import DENIED, FAILED, Call, VerbExit
 from vspc.apps.verbs.grammar import Flag
 from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
 from vspc.console.console import Console
 from vspc.console.input_queue import amount
+from vspc.console.pen_locking import is_admin
 
 PENDING_LIMIT = 1024
 """Pieces of input that wait for the console; a BREAK behind so many is refused."""
@@ -264,7 +266,7 @@ class Typist:
     and will not; `offset` is where the VM's output stood when the last one went.
 
     `changed` is called when that has changed: `type` may call it, and it must not type. With
-    `force` the pen may be taken from its holder.
+    `force` the pen may be taken from its holder; with a `wish` it types under a lease.
     """
 
     def __init__(
@@ -274,12 +276,19 @@ class Typist:
         attachment: Attachment,
         changed: Callable[[], None],
         force: bool = False,
+        wish: LeaseWish | None = None,
     ) -> None:
         self._call = call
         self._console = console
         self._attachment = attachment
         self._changed = changed
         self._force = force
+        self._over: tuple[str, int] | None = None  # why its lease is, and the exit status
+        self._lease = (
+            None
+            if wish is None
+            else ProgramLease(call, console, attachment, wish, self._lease_over)
+        )
         self._pending = bytearray()
         self._pumping = False
         self.typed = 0
@@ -288,14 +297,23 @@ class Typist:
         self._refusal: Refusal | None = None
         attachment.account.on_change = self._account_changed
 
-    def begin(self) -> None:
-        """Print what the operator has to be warned of, and take the pen if that is allowed."""
-        attachment = self._attachment
+    def begin(self, types: bool = True) -> None:
+        """Print what the operator has to be warned of, and take the pen if that is allowed. What
+        never `types` may have a lease of a VM that is away.
+        """
+        attachment, pen = self._attachment, self._console.pen
         for caution in cautions(self._call.context, self._console):
             self._call.remark(caution)
-        if self._force and self._console.pen.holder and "force" in attachment.rights:
+        if self._lease is not None:
+            self._refusal = self._lease.take(self._force)
+        elif self._force and (pen.holder or pen.lock) and _may_force(attachment):
             self._refusal = attachment.take_pen(force=True)
-        self._refusal = self._refusal or attachment.may_type()
+        if types:
+            self._refusal = self._refusal or attachment.may_type()
+
+    def _lease_over(self, why: str, status: int) -> None:
+        self._over = why, status
+        self._changed()
 
     def type(self, data: bytes) -> None:
         """Type `data` behind what is still to be typed."""
@@ -307,7 +325,7 @@ class Typist:
         if self._pumping:
             return
         self._pumping = True
-        while self._pending and self._refusal is None:
+        while self._pending and self._refusal is None and self._over is None:
             piece = bytes(self._pending[:PIECE])
             typed = self._attachment.type(piece)
             self._refusal = typed.refusal
@@ -329,6 +347,8 @@ class Typist:
     def stop(self) -> int:
         """Drop what has not gone to the VM; how many bytes were dropped in all."""
         self._attachment.account.on_change = None
+        if self._lease is not None:
+            self._lease.close()
         self.dropped += len(self._pending)
         self._pending.clear()  # first: what is taken back makes room, and the rest would go there
         self.dropped += self._attachment.withdraw()
@@ -361,6 +381,9 @@ class Typist:
     def check(self) -> None:
         """Raises `VerbExit` if not all can be typed."""
         refusal, console = self._refusal, self._console
+        if self._over is not None:
+            why, status = self._over
+            raise self.failure(status, "lease", why)
         if refusal is not None:
             why = refusal_text(self._call.session, console, refusal)
             if refusal is Refusal.PEN and self._force and "force" not in self._attachment.rights:
@@ -369,6 +392,10 @@ class Typist:
         if self.dropped:
             why = f"{self._attachment.title} is {console.state.value}"
             raise self.failure(FAILED, "dropped", why)
+
+
+def _may_force(attachment: Attachment) -> bool:
+    return "force" in attachment.rights or is_admin(attachment.session, attachment.rights)
 
 
 def refused_status(refusal: Refusal) -> int:

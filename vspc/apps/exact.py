@@ -21,6 +21,7 @@ from vspc.apps.console_input import (
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.forms import PLAIN, BreakKey, Form, Mistake, ProgramInput
+from vspc.apps.leasing import LeaseWish, ProgramLease
 from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.console import Console
@@ -66,9 +67,11 @@ class ExactBridge(Program):
         rules: BridgeRules = RAW,
         catches: bool = False,
         form: Form = PLAIN,
+        wish: LeaseWish | None = None,
     ) -> None:
         """`ends_with_input`: it ends with 0 when all input has come and is taken. `catches`: it
-        takes the pen at the beginning, or ends. `form`: how output and input are written.
+        takes the pen at the beginning, or ends; with a `wish` it types under a lease, or ends.
+        `form`: how output and input are written.
         """
         self._call = call
         self._channel = call.channel
@@ -78,11 +81,17 @@ class ExactBridge(Program):
         self._catches = catches
         self._form = form
         self._live = console.history.end  # later output is shown when it comes
+        self._status = FAILED  # that of an end which comes in its place of the output
         self._mistakes = 0  # in the input, of which the program was not told: it does not read
         self._input_ended = False
         self._is_over = self._is_purging = False
         self._attachment = console.attach(
             call.session, call.rights(console), self, offset, AttachmentKind.PROGRAM, read_only
+        )
+        self._lease = (
+            None
+            if wish is None
+            else ProgramLease(call, console, self._attachment, wish, self._lease_over)
         )
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
@@ -98,7 +107,7 @@ class ExactBridge(Program):
         self._write(self._form.begin(self._attachment))
         for caution in cautions(self._call.context, self._console):
             self._tell("caution", caution)
-        refusal = catch_pen(self._console, self._attachment) if self._catches else None
+        refusal = self._take_pen()
         if early:  # before the end of input, of which the channel may tell at once
             self.received(early)
         self._channel.start(self)
@@ -107,6 +116,18 @@ class ExactBridge(Program):
             self._tell("refused", self._refusals.text(refusal))
             self._leave(refused_status(refusal))
         self.ready()
+
+    def _take_pen(self) -> Refusal | None:
+        if self._lease is not None:
+            return self._lease.take()
+        return catch_pen(self._console, self._attachment) if self._catches else None
+
+    def _lease_over(self, why: str, status: int) -> None:
+        """What the VM has printed until now is shown, and nothing is typed any more."""
+        self._status = status
+        self._attachment.reads_only = True
+        self._attachment.end(why)
+        self._console.pen.lay_down(attachment=self._attachment)
 
     def _tell(self, event: str, text: str, **facts: object) -> None:
         """Something that happened at this place of the output."""
@@ -240,7 +261,7 @@ class ExactBridge(Program):
     def output_ended(self, reason: str) -> None:
         self._refusals.report()
         self._tell("ended", reason)
-        self._leave(FAILED)
+        self._leave(self._status)
 
     # The end
 
@@ -266,6 +287,8 @@ class ExactBridge(Program):
     def _stop(self) -> None:
         self._is_over = True
         self._unsubscribe()
+        if self._lease is not None:
+            self._lease.close()
         self._output.stop()
         self._input.close()
         self._refusals.close()

@@ -6,7 +6,7 @@ of a program, with which it ends.
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from vspc.common.clock import rfc3339
 from vspc.common.text import safe
@@ -32,7 +32,7 @@ class PenLock:
     until: float
     reason: str = ""
     keeps: bool = False
-    id: str = ""
+    id: str = field(default="", repr=False)
 
     @property
     def is_lease(self) -> bool:

@@ -22,6 +22,9 @@ LOCK_TIME = 3600.0
 LEASE_TIME = 600.0
 """The same of a lease."""
 
+LEASE_PREFIX = "lease-"
+"""What the id of a lease begins with; 128 random bits follow."""
+
 LOCK_LONGEST = 86400.0
 """Seconds of a lock or a lease at most."""
 
@@ -223,13 +226,15 @@ class PenLocking:
         """`attachment`, of a program, takes the pen and keeps all others from it until it leaves,
         for `seconds` (at most `LOCK_LONGEST`). `label` says what for: "build 512".
         """
+        if self.lock is not None and not self.bars(attachment):
+            return Refusal.LOCKED  # it is the same operator's, or this is under a lease
         refusal = self._pen.take(attachment, force)
         if refusal is not None:
             return refusal
-        if self.lock is not None:  # of the same operator, or under a lease
-            return Refusal.LOCKED
         others = [each for each in self._pen.holders if each is not attachment]
-        made = self._made(attachment.session, seconds, label, lease=secrets.token_hex(8))
+        made = self._made(
+            attachment.session, seconds, label, lease=f"{LEASE_PREFIX}{secrets.token_hex(16)}"
+        )
         attachment.lease, self._lessee = made.id, attachment
         self._context.locks.put(made, self, attachment.session)
         self._exclude(others)
@@ -272,14 +277,9 @@ class PenLocking:
     def lock_ended(self, lock: PenLock, end: LockEnd, by: Session | None) -> None:
         """For `PenLocks`: who is concerned is told, and who is first in line has a free pen."""
         lessee, self._lessee = self.lessee, None
-        what = "lease" if lock.is_lease else "lock"
 
         def text(viewer: Attachment) -> str:
-            why = _WHY[end]
-            if by is not None:
-                does = _DOES.get(end, "ended it")
-                why = viewer.session.about(by, does, does)
-            return f"the {what} of {lock.operator.name} is over: {why}"
+            return why_over(lock, end, by, viewer.session)
 
         if self._attachments.presence is not None:
             self._attachments.presence.unlocked(text)
@@ -296,6 +296,16 @@ class PenLocking:
         every = self._context.sessions.of(lock.operator.name)
         there = [each for opened in every for each in opened.attachments if each.is_terminal]
         return [] if any(each in self._attachments for each in there) else there[:OWNERS_TOLD]
+
+
+def why_over(lock: PenLock, end: LockEnd, by: Session | None, viewer: Session) -> str:
+    """ "the lease of ci is over: alice forced it", as `viewer` is told."""
+    why = _WHY[end]
+    if by is not None:
+        does = _DOES.get(end, "ended it")
+        why = viewer.about(by, does, does)
+    what = "lease" if lock.is_lease else "lock"
+    return f"the {what} of {lock.operator.name} is over: {why}"
 
 
 def is_admin(session: Session, rights: Rights) -> bool:

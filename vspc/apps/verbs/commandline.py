@@ -134,6 +134,12 @@ class CommandLine:
         self._at = end
         return True
 
+    def begins(self, prefix: str) -> bool:
+        """Whether what comes next, in quotes or not, begins with `prefix`."""
+        if self.done():
+            return False
+        return self._line.startswith(prefix, self._at + (self._line[self._at] in "'\""))
+
     def _bare(self) -> str:
         """What comes before the next blank, as it is."""
         start = self._at
@@ -241,6 +247,9 @@ class Words:
         there = self._words[:1] == [word]
         del self._words[:there]
         return there
+
+    def begins(self, prefix: str) -> bool:
+        return self._words[:1] != [] and self._words[0].startswith(prefix)
 
     def text(self, takes_option: Callable[[CommandSource], bool]) -> str:
         """Words joined by one blank."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.following import Following, FollowReader, ask, look_back_denial
+from vspc.apps.leasing import FOR, LEASE, lease_wish
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES, rule
@@ -53,7 +54,7 @@ GRAMMAR = Grammar(
     "expect",
     "wait until console output matches (RE2), and print the match",
     arguments=(NAME, PATTERN),
-    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, WHEN_AWAY, JSON),
+    options=(TIME_OUT, FROM, FAIL, SEND, ENTER, FORCE, WHEN_AWAY, LEASE, FOR, JSON),
     examples=("expect web1 login: --timeout 5m", "expect web1 --send reboot --enter 'login: $'"),
     notes=(*rule("REGEX"), *VALUES, "`help send` has examples."),
 )
@@ -84,7 +85,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     """Wait for it and print it."""
     sought, text = patterns(parsed), typed(parsed)
     console = call.find(parsed[NAME])
-    if text:
+    if text or lease_wish(parsed, "") is not None:
         call.require_right("write", console, "type on")
     call.require_place()
     found = await wait_for(call, console, parsed, sought, text)
@@ -182,10 +183,11 @@ class _Expectation(Sink, FollowReader):
             self._unsubscribe = call.context.events.subscribe(self._happened)
             if not console.live:
                 self._end_away(console.link.away_reason)
-        if self._text:
+        wish = lease_wish(self._parsed, "expect")
+        if self._text or wish is not None:
             force = self._parsed.has(FORCE)
-            self._typist = Typist(call, console, attachment, self._changed.set_later, force)
-            self._typist.begin()
+            self._typist = Typist(call, console, attachment, self._changed.set_later, force, wish)
+            self._typist.begin(types=bool(self._text))
             self._typist.type(self._text)
         self.ready()
 

@@ -14,6 +14,9 @@ from vspc.apps.verbs.kinds import CONSOLE, ValueKind
 
 T = TypeVar("T")
 
+BRACKETED = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
+"""What is in brackets in a usage line."""
+
 
 @frozen(eq=False)
 class Argument(Generic[T]):
@@ -58,7 +61,8 @@ class Flag:
 @frozen(eq=False)
 class Option(Generic[T]):
     """An option with a value, `NAME VALUE` or `NAME=VALUE`; a word without dashes takes only the
-    second form. `value` is what usage lines call the value.
+    second form. `value` is what usage lines call the value. With `begins` the value may be left
+    out: what comes next is it only if it begins so; `NO_VALUE` stands for none.
     """
 
     name: str
@@ -66,12 +70,14 @@ class Option(Generic[T]):
     kind: ValueKind[T]
     short: str = ""
     value: str = ""
+    begins: str = ""
 
     @property
     def shown(self) -> str:
         """As a list of options has it: name and value."""
         mark = " " if self.name.startswith("-") else "="
-        return f"{self.name}{mark}{self.value or self.kind.name}"
+        value = self.value or self.kind.name
+        return f"{self.name}{mark}[{value}]" if self.begins else f"{self.name}{mark}{value}"
 
     @property
     def brief(self) -> str:
@@ -80,6 +86,9 @@ class Option(Generic[T]):
 
 
 AnyOption = Flag | Option[Any]
+
+NO_VALUE = ""
+"""The value of an option whose value may be left out, where it was."""
 
 ON = Option("--on", "another console than that of the login", CONSOLE)
 """Every verb that is about a console takes it."""
@@ -120,7 +129,7 @@ class Grammar:
     @property
     def needs_more(self) -> bool:
         """Whether it can do nothing with a console alone."""
-        return len(re.sub(r"\[.*?\]", "", self.usage.partition(" | ")[0]).split()) > 2
+        return len(BRACKETED.sub("", self.usage.partition(" | ")[0]).split()) > 2
 
     @property
     def console(self) -> Argument[Any] | None:

@@ -1,13 +1,12 @@
 """`help`: verbs as text, from their grammars; also how TEXT and REGEX are read."""
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from attrs import frozen
 
-from vspc.apps.verbs.grammar import Argument, Grammar
+from vspc.apps.verbs.grammar import BRACKETED, Argument, Grammar
 from vspc.apps.verbs.kinds import WORD
 
 WHICH = Argument("VERB", "the verb to explain", WORD, required=False)
@@ -23,14 +22,12 @@ WIDTH = 80
 _HARD = "\0"
 """In place of a blank at which no line ends."""
 
-_BRACKETS = re.compile(r"\[(?:[^][]|\[[^][]*\])*\]")
-
 
 def usage(grammar: Grammar, before: str = "") -> Iterator[str]:
     """How a verb is written: lines for each form; what is in brackets stays on one of them."""
     for form in grammar.usage.split(" | "):
         start = f"usage: {before}{grammar.name} "
-        whole = _BRACKETS.sub(lambda found: found[0].replace(" ", _HARD), f"usage: {before}{form}")
+        whole = BRACKETED.sub(lambda found: found[0].replace(" ", _HARD), f"usage: {before}{form}")
         for line in textwrap.wrap(
             whole,
             WIDTH,

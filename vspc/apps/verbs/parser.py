@@ -4,7 +4,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from vspc.apps.verbs.commandline import CommandSource
-from vspc.apps.verbs.grammar import ON, AnyOption, Argument, Flag, Grammar, Option, Parsed
+from vspc.apps.verbs.grammar import (
+    NO_VALUE,
+    ON,
+    AnyOption,
+    Argument,
+    Flag,
+    Grammar,
+    Option,
+    Parsed,
+)
 from vspc.apps.verbs.kinds import UsageError
 from vspc.common.text import safe
 
@@ -37,6 +46,7 @@ class _Parser:
         self._options = dict(grammar.spellings())
         self._given: dict[Argument[Any] | Option[Any], tuple[str, str]] = {}
         self._flags: set[Flag] = set()
+        self._bare: set[Option[Any]] = set()  # given without the value that may be left out
         self._words: list[str] = []
         self._more: list[str] = []  # of the last argument
         self._left = list(grammar.arguments)
@@ -71,6 +81,7 @@ class _Parser:
         values: dict[object, Any] = {
             key: key.kind.read(*given, self._now) for key, given in self._given.items()
         }
+        values |= dict.fromkeys(self._bare, NO_VALUE)
         for word in self._more:
             last = self._left[-1]
             values[last] += last.kind.read(last.name, word, self._now)
@@ -159,8 +170,13 @@ class _Parser:
                 raise UsageError(f"{name} takes no value")
             self._flags.add(option)
             return
+        if _is_bare(option, source):
+            self._given.pop(option, None)
+            self._bare.add(option)
+            return
         if not source.attached() and source.done():
             raise UsageError(f"{name} takes a value: {option.shown}")
+        self._bare.discard(option)
         self._keep(option, name, source.value(option.kind.verbatim))
         if option is ON and self._target is None:
             self._name_by_option()
@@ -182,6 +198,8 @@ class _Parser:
             option = self._options.get(source.option())
             if option is None or isinstance(option, Flag):
                 return option is not None and not source.attached()
+            if _is_bare(option, source):
+                return True
             if not source.attached() and source.done():
                 return False
             source.value(option.kind.verbatim)
@@ -243,3 +261,8 @@ class _Parser:
     def _keep(self, key: Argument[Any] | Option[Any], label: str, value: str) -> None:
         """Values are read at the end: of an option that is repeated the last counts."""
         self._given[key] = label, value
+
+
+def _is_bare(option: Option[Any], source: CommandSource) -> bool:
+    """Whether its value may be left out, and is."""
+    return bool(option.begins) and not source.attached() and not source.begins(option.begins)

@@ -6,6 +6,7 @@ from vspc.apps.debugger import SplitBreak
 from vspc.apps.exact import DEBUGGER, RAW, BridgeRules, ExactBridge
 from vspc.apps.following import look_back_denial
 from vspc.apps.forms import PLAIN, Form, JsonLines
+from vspc.apps.leasing import FOR, LEASE, LeaseWish, lease_wish
 from vspc.apps.verbs.console import (
     CATCH,
     OPTIONS,
@@ -19,6 +20,7 @@ from vspc.apps.verbs.context import DENIED, FAILED, Call, Takeover, Verb, VerbEx
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import OFFSET, UsageError
 from vspc.common.text import safe
+from vspc.console.console import Console
 
 FROM = Option("--from", "begin at this offset of the log", OFFSET)
 JSON = Flag("--json", "output, input and what happens as JSON, one object a line")
@@ -28,8 +30,8 @@ GRAMMAR = Grammar(
     "raw",
     "exact bytes both ways, from now on or from an offset in the log",
     arguments=(NAME,),
-    options=(FROM, JSON, SPLIT_BREAK, *OPTIONS),
-    examples=("raw web1 --from 0", "raw web1 --json", "raw web1 --split-break"),
+    options=(FROM, JSON, SPLIT_BREAK, LEASE, FOR, *OPTIONS),
+    examples=("raw web1 --from 0", "raw web1 --json", "raw web1 --lease --split-break"),
 )
 
 FORWARD = "forward"
@@ -53,6 +55,7 @@ async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
         raise
     console = arrived.console
     require_attachable(call, console, chosen)
+    wish = _lease_of(call, console, chosen)
     call = call.because(chosen.get(REASON, ""))
     end, title, offset = console.history.end, console.title, chosen.get(FROM)
     if offset is None:
@@ -72,8 +75,20 @@ async def attach(call: Call, typed: str, chosen: Parsed) -> Takeover:
         call.record("raw", console, offset=offset)
     read_only, catches = chosen.has(READ_ONLY), chosen.has(CATCH)
     form, rules = _form(chosen)
-    bridge = ExactBridge(call, console, offset, read_only, rules=rules, catches=catches, form=form)
+    bridge = ExactBridge(
+        call, console, offset, read_only, rules=rules, catches=catches, form=form, wish=wish
+    )
     return partial(bridge.begin, arrived.early)
+
+
+def _lease_of(call: Call, console: Console, chosen: Parsed) -> LeaseWish | None:
+    """What lease it types under. Raises `UsageError` or `VerbExit`."""
+    wish = lease_wish(chosen, "raw")
+    if wish is not None:
+        if chosen.has(READ_ONLY) or chosen.has(CATCH):
+            raise UsageError("--lease excludes ro and catch")
+        call.require_right("write", console, "type on")
+    return wish
 
 
 def _form(chosen: Parsed) -> tuple[Form, BridgeRules]:

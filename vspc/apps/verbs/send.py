@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
+from vspc.apps.leasing import FOR, LEASE, LeaseWish, lease_wish
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import examples, rule
@@ -27,7 +28,7 @@ GRAMMAR = Grammar(
     "send",
     "type exactly TEXT, or standard input; done when the VM has it",
     arguments=(NAME, TEXT),
-    options=(ENTER, JSON, TIME_OUT, FORCE),
+    options=(ENTER, JSON, TIME_OUT, FORCE, LEASE, FOR),
     examples=("send web1 --enter reboot",),
     notes=(*rule("TEXT"), "", *examples()),
 )
@@ -35,7 +36,7 @@ GRAMMAR = Grammar(
 
 async def run(call: Call, parsed: Parsed) -> None:
     """Type it."""
-    text = parsed.get(TEXT)
+    text, wish = parsed.get(TEXT), lease_wish(parsed, "send")
     if text == b"" and not parsed.has(ENTER):
         raise UsageError("TEXT is empty; --enter alone types a CR")
     if text is None and call.channel.terminal is not None:
@@ -45,7 +46,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     console = call.find(parsed[NAME])
     call.require_right("write", console, "type on")
     call.require_place()
-    sending = Sending(call, console, parsed.get(TIME_OUT, TIMEOUT), parsed.has(FORCE))
+    sending = Sending(call, console, parsed.get(TIME_OUT, TIMEOUT), parsed.has(FORCE), wish)
     offset, count = await sending.run(text, parsed.has(ENTER), reads=True)
     if parsed.has(JSON):
         call.output.put(json.dumps({"offset": offset, "bytes": count}).encode() + b"\n")
@@ -54,7 +55,14 @@ async def run(call: Call, parsed: Parsed) -> None:
 class Sending(Sink):
     """Types a text or standard input at one attachment. `was_held`: a vMotion held some of it."""
 
-    def __init__(self, call: Call, console: Console, timeout: float, force: bool = False) -> None:
+    def __init__(
+        self,
+        call: Call,
+        console: Console,
+        timeout: float,
+        force: bool = False,
+        wish: LeaseWish | None = None,
+    ) -> None:
         self._call = call
         self._console = console
         self._timeout = timeout
@@ -66,7 +74,7 @@ class Sending(Sink):
         self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
         )
-        self._typist = Typist(call, console, self._attachment, self._changed.set_later, force)
+        self._typist = Typist(call, console, self._attachment, self._changed.set_later, force, wish)
 
     async def run(self, text: bytes | None, enter: bool, reads: bool = False) -> tuple[int, int]:
         """Type `text`, or None for standard input, and a CR with `enter`. Where the output stood

@@ -12,7 +12,7 @@ from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import WORD, UsageError, ValueKind
 from vspc.common.text import safe
 from vspc.config.settings import BreakSettings
-from vspc.console.attachment import Sink
+from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
 
 
@@ -27,13 +27,20 @@ SYSRQ = Option("--sysrq", "send a BREAK and this key, for Linux", ValueKind("KEY
 YES = Flag("--yes", "confirm the SysRq key")
 LIST = Flag("--list", "print the sequences of this console, with their escapes")
 
+UNDER = Option("--lease", "type under this lease of yours", WORD, value="ID")
+
 GRAMMAR = Grammar(
     "break",
     "send one BREAK (SysRq on Linux, ROMMON on routers; right break)",
     arguments=(NAME,),
-    options=(SEQUENCE, SYSRQ, YES, LIST),
+    options=(SEQUENCE, SYSRQ, YES, LIST, UNDER),
     examples=("break web1", "break web1 --sysrq t --yes", "break web1 --sequence kdb"),
-    forms=("NAME", "NAME --sequence NAME", "NAME --sysrq KEY [--yes]", "NAME --list"),
+    forms=(
+        "NAME [--lease ID]",
+        "NAME --sequence NAME [--lease ID]",
+        "NAME --sysrq KEY [--yes] [--lease ID]",
+        "NAME --list",
+    ),
 )
 
 
@@ -72,12 +79,12 @@ async def run(call: Call, parsed: Parsed) -> None:
         await _print_sequences(call, console)
     elif name is not None:
         sequence = _sequence(call, console, name)
-        await _run(call, console, sequence.name, lambda task: play(task, sequence))
+        await _run(call, console, parsed, sequence.name, lambda task: play(task, sequence))
     elif key is not None:
         _confirm(console, key, parsed.has(YES))
-        await _run(call, console, f"sysrq-{key}", lambda task: send_sysrq(task, key))
+        await _run(call, console, parsed, f"sysrq-{key}", lambda task: send_sysrq(task, key))
     else:
-        _send_one(call, console)
+        _send_one(call, console, parsed)
 
 
 async def _print_sequences(call: Call, console: Console) -> None:
@@ -105,6 +112,7 @@ def _confirm(console: Console, key: str, is_confirmed: bool) -> None:
 async def _run(
     call: Call,
     console: Console,
+    parsed: Parsed,
     name: str,
     work: Callable[[TypingTask], Coroutine[Any, Any, None]],
 ) -> None:
@@ -113,6 +121,7 @@ async def _run(
     attachment = console.attach(call.session, call.rights(console), sink, console.history.end)
     sink.task = task = TypingTask(call, console, attachment)
     try:
+        _take_lease(console, attachment, call, parsed)
         with call.recording("break-sequence", console, lambda: {"sequence": name}):
             await _stop_as_verb(console, work(task))
     finally:
@@ -128,13 +137,25 @@ async def _stop_as_verb(console: Console, work: Coroutine[Any, Any, None]) -> No
         raise VerbExit(stopped.status, stopped.why, console=console, detail=detail) from None
 
 
-def _send_one(call: Call, console: Console) -> None:
+def _take_lease(console: Console, attachment: Attachment, call: Call, parsed: Parsed) -> None:
+    """Type under the lease that is named, if one is. Raises `VerbExit`."""
+    under = parsed.get(UNDER)
+    refusal = None if under is None else console.pen.locking.use_lease(attachment, under)
+    if refusal is not None:
+        why, status = refusal_text(call.session, console, refusal), refused_status(refusal)
+        raise VerbExit(status, why, console=console, detail=refusal.value)
+
+
+def _send_one(call: Call, console: Console, parsed: Parsed) -> None:
     call.require_place()
     attachment = console.attach(
         call.session, call.rights(console), _BreakSink(), console.history.end
     )
-    sent = attachment.send_break()
-    attachment.detach()
+    try:
+        _take_lease(console, attachment, call, parsed)
+        sent = attachment.send_break()
+    finally:
+        attachment.detach()
     if sent.refusal is not None:
         why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
         raise VerbExit(

@@ -20,6 +20,7 @@ from vspc.apps.verbs import (
     help_text,
     info,
     kick,
+    lease,
     lock,
     lockout,
     log,
@@ -167,7 +168,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, paste, expect, wait),
-    *(watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
+    *(lease, watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
     *(describe, sendbreak, kick, sessions, session, lockout, status, accept, forget, events),
     *(refusals, doctor),
 )
