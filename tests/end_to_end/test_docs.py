@@ -106,6 +106,9 @@ FILES = {
 }
 """Files that commands read."""
 
+_PLAYED = "5f1c09ab37de.1042"
+"""An id for `session play`."""
+
 AWAY = 12
 """VMs called test-* that came and went: as many as `forget` is told of."""
 
@@ -120,6 +123,7 @@ TYPED = {
     b"type to filter": b"\x03",
     b"[watching ": b"\x03",
     b"(yes/no) ": b"yes\r",
+    b"space pauses": b"q",
 }
 """What somebody types at a terminal when it shows this: a console, the chooser, verbs."""
 
@@ -217,6 +221,8 @@ class PageTest(ProcessTestCase):
         if command.startswith("vspc accept web01 10.1.1.9 "):
             self._lie("127.0.0.67")
             command = command.replace("10.1.1.9", "127.0.0.67")
+        if _PLAYED in command:
+            command = command.replace(_PLAYED, self._attachment())
         if "--session ID" in command:
             command = command.replace("ID", self._session())
         return command
@@ -227,6 +233,15 @@ class PageTest(ProcessTestCase):
         self._start(words).out.expect(rb"login")
         rows = json.loads(self._complete("vspc sessions --operator mallory --json").out)
         return str(rows[0]["id"])
+
+    def _attachment(self) -> str:
+        """The id of somebody's past session on a console, for `session play`."""
+        self.assertEqual(self._complete("vspc send web02 --enter id").status, 0)
+        for _ in range(100):
+            rows = json.loads(self._complete("vspc session list --json").out)
+            if rows and rows[-1]["ended"]:
+                return str(rows[-1]["id"])
+        raise AssertionError("no session is in the audit file")
 
     def _come_and_go(self) -> None:
         """`AWAY` VMs called test-* are away, if they are not yet."""
