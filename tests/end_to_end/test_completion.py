@@ -57,28 +57,28 @@ class Completing(SimulatorTestCase):
     def test_words_options_and_values_in_bash(self) -> None:
         (self.directory / "some file").touch()
         found = self.bash(
-            ("vspc lo", "vspc", "lo"),
+            ("vspc refu", "vspc", "refu"),
             ("vspc log --gr", "vspc", "log", "--gr"),
             ("vspc record st", "vspc", "record", "st"),
             ("vspc expect web1 --from ", "vspc", "expect", "web1", "--from", ""),
             ("vspc expect web1 --from=n", "vspc", "expect", "web1", "--from", "=", "n"),
             ("vspc console web1 rep", "vspc", "console", "web1", "rep"),
-            ("vspc reason=a:b re", "vspc", "reason", "=", "a", ":", "b", "re"),
+            ("vspc reason=a:b rec", "vspc", "reason", "=", "a", ":", "b", "rec"),
             ("vspc check --config=som", "vspc", "check", "--config", "=", "som"),
-            ("vspc help st", "vspc", "help", "st"),
+            ("vspc help stat", "vspc", "help", "stat"),
             ("vspc send web1 -- --", "vspc", "send", "web1", "--", "--"),
             ("vspc nonsense ", "vspc", "nonsense", ""),
         )
         self.assertEqual(
             found,
             [
-                ["lockout", "log"],
+                ["refusals"],
                 ["--grep"],
                 ["start", "stop"],
                 ["now", "boot", "last"],
                 ["now"],
                 ["replay="],
-                ["record", "refusals"],
+                ["record"],
                 ["some", "file"],
                 ["status"],
                 [],
