@@ -1,6 +1,7 @@
 """`session`: what one session saw and typed on a console, from the audit file and the log."""
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.apps.support import ALICE, XTERM, FakeChannel
 from tests.apps.test_log import LogTestCase
 from tests.audit.holding import assert_holds
 from tests.log.inline import Logged
+from tests.log.support import SMALL
 from tests.vm.support import Host
 from vspc.audit.reader import read
 from vspc.audit.recorder import event_facts
@@ -31,6 +33,7 @@ from vspc.console.audit import (
 from vspc.console.events import ConsoleRef
 from vspc.console.ports import Terminal
 from vspc.console.session import Fact, Session
+from vspc.log.store import Sizes
 
 ERIN = Operator("erin", roles=frozenset({"audit"}))
 CAROL = Operator("carol")
@@ -90,6 +93,7 @@ class SessionCase(LogTestCase):
     """Sessions of alice and carol on web01, for erin, an auditor."""
 
     desk: OpsDesk
+    sizes: Sizes | None = None
 
     def setUp(self) -> None:
         self.desk = OpsDesk()
@@ -100,7 +104,7 @@ class SessionCase(LogTestCase):
             self.audit, RecentRefusals(clock.wall), clock.seconds, clock.wall
         )
         self.desk.events.subscribe(subscriber.handle)
-        self.logged = Logged(self.desk, LogSettings(record_input=True))
+        self.logged = Logged(self.desk, LogSettings(record_input=True), sizes=self.sizes)
         self.addCleanup(self.logged.close)
         self.join()
         self.audit.record("start", version="0", pid=1)
@@ -435,6 +439,41 @@ class Casting(SessionCase):
             self.assertNotIn("\x1b", channel.complaint)
 
 
+class AcrossSegments(SessionCase):
+    """A session during which the log began many files."""
+
+    sizes = SMALL
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host = self.vm()
+        self.output(self.host, b"before")
+        channel = self.attach(self.desk.login())
+        self.text = b"".join(b"line %04d\r\n" % number for number in range(400))
+        for at in range(0, len(self.text), 50):
+            self.output(self.host, self.text[at : at + 50])
+        self.leave(channel)
+        self.files = sorted(
+            path for path in self.logged.root.rglob("*") if path.suffix in (".log", ".zst")
+        )
+
+    def test_all_of_it_is_there(self) -> None:
+        self.assertGreater(len(self.files), 5)
+        self.assertEqual(shown(self.cast(self.ids()[0])[1]), self.text.decode())
+
+    def test_what_was_deleted_is_a_gap(self) -> None:
+        for path in self.files[:4]:
+            path.unlink()
+        events = self.cast(self.ids()[0])[1]
+        gaps = [event[2] for event in events if event[2].startswith("gap: ")]
+        whole, at, kept = b"before" + self.text, 6, b""
+        for begin, end in re.findall(r"offsets (\d+) to (\d+)", " ".join(gaps)):
+            kept += whole[at : int(begin)]
+            at = int(end)
+        self.assertGreater(at, 6)
+        self.assertEqual(shown(events), (kept + whole[at:]).decode())
+
+
 class Playing(SessionCase):
     """On a terminal."""
 
@@ -447,8 +486,8 @@ class Playing(SessionCase):
         return self.ask(f"session play {self.first} {words}", operator, XTERM)
 
     def pass_time(self, seconds: float) -> None:
-        for _ in range(int(seconds * 40)):
-            self.desk.clock.advance(0.025)
+        for _ in range(int(seconds * 20)):
+            self.desk.clock.advance(0.05)
             self.desk.turn()
 
     def test_at_the_pace_at_which_it_happened(self) -> None:
@@ -475,7 +514,7 @@ class Playing(SessionCase):
         self.assertIn("\x1b]0;title\x07", exact.text)
 
     def test_faster_and_with_shorter_pauses(self) -> None:
-        for words, seconds in (("--speed 20", 3), ("--idle 0.1", 4), ("--speed 2 --idle 4s", 15)):
+        for words, seconds in (("--speed 20", 5), ("--idle 0.1", 6), ("--speed 2 --idle 4s", 15)):
             channel = self.play(words)
             self.pass_time(seconds)
             self.assertEqual(channel.status, 0, words)
@@ -490,8 +529,9 @@ class Playing(SessionCase):
         self.pass_time(1)
         self.assertIn("[goes on]", channel.text)
         self.assertIn("r", channel.text.partition("[goes on]")[2])
-        channel.type(b"++++++")
+        channel.type(b"++++++-+")
         self.pass_time(2)
+        self.assertIn("[speed 64]", channel.text)
         self.assertEqual(channel.status, 0)
         for key in (b"q", b"\x03"):
             channel = self.play()

@@ -47,12 +47,13 @@ class SessionPlayer:
     _paused: bool = field(default=False, init=False)
     _skips: bool = field(default=False, init=False)
     _left: bool = field(default=False, init=False)
-    _told: bool = field(default=False, init=False)  # whether the pause has been said
+    _told: tuple[bool, float] = field(init=False)  # the pause and the speed that were told
 
     def __attrs_post_init__(self) -> None:
         clock = self.call.context.clock
         self._screen = Screen(self.call.channel, clock)
         self._changed = Wakeup(clock)
+        self._told = False, self.speed
         self.call.output.reader = self._received
         self.call.output.listen()
 
@@ -130,9 +131,11 @@ class SessionPlayer:
     def _check(self) -> None:
         if self._left:
             raise PlayerLeft
-        if self._paused != self._told:
-            self._told = self._paused
+        (was_paused, speed), self._told = self._told, (self._paused, self.speed)
+        if self._paused != was_paused:
             self._screen.line(f"paused; {KEYS}" if self._paused else "goes on")
+        if self.speed != speed:
+            self._screen.line(f"speed {self.speed:g}")
 
     async def _show(self, data: bytes) -> None:
         """Show `data`, as the channel takes it, and a bounded number of sequences a turn."""
