@@ -3,9 +3,12 @@
 import pyte
 
 from tests.apps.opsdesk import CAROL
-from tests.apps.support import BOB, FakeChannel
+from tests.apps.support import BOB, XTERM, FakeChannel
 from tests.apps.test_terminal import DUMB, TerminalTest
 from tests.console import screens
+from vspc.apps.chooser.consoles import ConsoleChooser
+from vspc.apps.chooser.listing import ConsoleRows
+from vspc.apps.verbs.context import Call
 from vspc.config.profiles import Keys, ProfileSettings, TerminalSize
 from vspc.config.values import Pattern
 from vspc.console.access import Access, Rule
@@ -40,6 +43,21 @@ class Joining(TerminalTest):
         self.assertEqual(lines(alice)[2], "NEW")
         self.assertEqual((window(alice).cursor.y, window(alice).cursor.x), (1, 0))
         self.assertNotIn("replay of", alice.text)
+
+    def test_who_comes_back_from_the_chooser_sees_it_again(self) -> None:
+        self.says(screens.VI)
+        alice = FakeChannel(XTERM, 1 << 20)
+        call = Call(self.desk.context, self.desk.login(), alice)
+        ConsoleChooser(call, ConsoleRows(self.desk.context)).show()
+        self.desk.turn()
+        alice.type(b"\r")
+        self.says(b"\x1b[3;1HNEW")
+        alice.type(b"\x05c;")
+        self.desk.turn()
+        alice.output.clear()
+        alice.type(b"\r")
+        self.desk.turn()
+        self.assertEqual(lines(alice)[1:3], ["/dev/sda1       /       ext4", "NEW"])
 
     def test_a_sequence_that_was_cut_in_two_goes_on(self) -> None:
         self.says(screens.VI + b"\x1b[3;")

@@ -96,6 +96,14 @@ class Searching(TerminalTest):
         self.assertEqual(self.sent(), b"x")
         self.assertEqual(self.alice.under_way, 0)
 
+    def test_it_is_recorded_without_the_pattern(self) -> None:
+        self.search()
+        self.keys(b"p\r")
+        [event] = self.desk.audited("log-read")
+        self.assertEqual((event["verb"], event["detail"]), ("console", "search"))
+        self.assertLess(event["offset"], event["end"])
+        self.assertNotIn("line", str(event))
+
     def test_nothing_is_typed_at_the_vm_meanwhile(self) -> None:
         self.search()
         self.keys(b"nnpp\x1b[A\x1b[6~zzz\x05c.")
@@ -116,6 +124,8 @@ class Searching(TerminalTest):
         self.web.attachments.tell("hello")
         self.desk.turn()
         self.assertNotIn("hello", "".join(seen(self.alice)))
+        self.desk.clock.advance(REDRAWN)
+        self.assertIn("[hello]  /line .7/", status(self.alice))
         self.keys(b"\r")
         self.assertIn("[hello]", seen(self.alice))
 

@@ -266,6 +266,11 @@ class Attachment:
             self.console.attachments.mark()
 
     @property
+    def newest_notice(self) -> str:
+        """The text of the last notice that was not shown yet, or empty."""
+        return self._notices[-1][1].text if self._notices else ""
+
+    @property
     def last(self) -> int | None:
         """The offset at which it ends, after `end`."""
         return None if self._end is None else self._end[0]

@@ -272,7 +272,7 @@ class ConsoleChooser:
             began = kept[1] if kept is not None and kept[0] is console else None
             attaching = console_verb.attach(
                 evolve(self._call, choose=partial(self.resume, visit=visit)),
-                Arrival(console, began),
+                Arrival(console, began, resumes=began is not None),
                 self._call.options,
                 left=lambda why: self.show(why, visit),
             )

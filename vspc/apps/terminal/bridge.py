@@ -48,7 +48,8 @@ class TerminalBridge(Program):
         """`escape` is the escape key, empty for none. `left` is called instead of ending the
         channel, which goes back to the chooser: with the reason, or "" if the operator left.
         `began`: show all from that offset on instead of a replay; `catches`: take the pen first.
-        `emulates`: show the screen of a program that uses all of it, instead of a replay.
+        `emulates`: show the screen of a program that uses all of it, in any case instead of a
+        replay.
         `zone` is that of times, None for the server's.
         """
         self.call = call
@@ -83,7 +84,7 @@ class TerminalBridge(Program):
             self.screen.line(caution)
         if self._catches:
             self.report_pen(catch_pen(self.console, self.attachment))
-        if self._channel.room() and self._replay_first:
+        if self._channel.room() and (self._replay_first or self._emulates):
             self._begin_replay(self._show_first())
         self._channel.start(self)
         self.ready()
@@ -196,17 +197,21 @@ class TerminalBridge(Program):
 
     async def _show_first(self) -> None:
         """The screen of a program that uses all of it, or the last lines."""
-        if not (self._emulates and await self.paint()):
+        is_shown = self._emulates and await self.paint()
+        if self._replay_first and not is_shown:
             await self._show_replay(self._replay_first)
 
     async def paint(self) -> bool:
-        """Show the screen of the VM's program as it is, if there is one."""
-        painted = await current_screen(self.call, self.console, self.attachment.offset)
+        """Show the screen of the VM's program as it is, if there is one: where the output stands
+        that was shown, or as it is now, if not all of what follows is in memory.
+        """
+        history, end = self.console.history, self.attachment.offset
+        end = end if end >= history.start else history.end
+        painted = await current_screen(self.call, self.console, end)
         if painted is None:
             return False
         self.screen.paint(painted)
-        offset = self.attachment.offset - painted.left_over
-        self.attachment.offset = max(self.console.history.start, offset)
+        self.attachment.offset = max(history.start, end - painted.left_over)
         return True
 
     async def _show_replay(self, lines: int) -> None:
@@ -308,10 +313,7 @@ class TerminalBridge(Program):
 
     def show_meanwhile(self) -> None:
         """Something was in front of the VM's output: show what came, or the screen as it is now."""
-        history = self.console.history
         if self.screen.is_alternate:
-            if self.attachment.offset < history.start:
-                self.attachment.offset = history.end
             self._begin_replay(self._paint_again())
         else:
             self._output.recover(RECOVERED)

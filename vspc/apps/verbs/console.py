@@ -145,7 +145,7 @@ async def attach(
         *(call, console, replay, read_only, escape, left),
         began=began,
         catches=catches,
-        emulates=lines != RAW,
+        emulates=lines not in (0, RAW) and (began is None or arrived.resumes),
         zone=chosen.get(ZONE),
     ).begin
 

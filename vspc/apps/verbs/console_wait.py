@@ -149,12 +149,14 @@ class ConsoleWait:
 @frozen
 class Arrival:
     """A console that is connected. `began`: the offset of the first byte of its line, where that
-    was connected just now; `early`: what a program typed while it waited.
+    was connected just now; `early`: what a program typed while it waited. `resumes`: the operator
+    was there before, and comes back to the offset `began`.
     """
 
     console: Console
     began: int | None = None
     early: bytes = b""
+    resumes: bool = False
 
 
 async def arrival(call: Call, word: str) -> Arrival:

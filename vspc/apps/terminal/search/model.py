@@ -31,6 +31,7 @@ class SearchModel:
     found: int | None = None
     text: str = field(default="", init=False)  # the pattern
     note: str = field(default="", init=False)
+    seen: tuple[int, int] | None = field(default=None, init=False)  # offsets of what was found
     _pattern: SearchPattern | None = field(default=None, init=False)
     _asked: Find | Show | None = field(default=None, init=False)
 
@@ -100,7 +101,11 @@ class SearchModel:
             self._asked, self.note = None, "the log cannot be read now"
         elif answer.found is not None:
             self._asked, self.note, self.lines = None, "", answer.lines
-            self.found = answer.found if isinstance(request, Find) else self.found
+            if isinstance(request, Find):
+                self.found = answer.found
+                first, end = self.seen or (answer.found, answer.found)
+                offsets = [each.offset for each in answer.lines]
+                self.seen = min([first, *offsets]), max([end, *offsets])
         elif isinstance(request, Find) and answer.goes_on:
             self.note = f"searching, {_part(request, answer)} % left"
             onwards = Find(request.pattern, request.direction, answer.offset)
@@ -118,7 +123,7 @@ class SearchModel:
             return f"/{self.typed}"
         pattern = f"/{safe(self.text, PATTERN_SHOWN)}/" if self.text else ""
         what = self.note or (time if self.found_line is not None else "")
-        return "  ".join(filter(None, (pattern, what, meanwhile, HELP)))
+        return "  ".join(filter(None, (meanwhile, pattern, what, HELP)))
 
 
 def _part(find: Find, answer: SearchAnswer) -> int:

@@ -17,6 +17,7 @@ from vspc.apps.terminal.search.model import SEARCHING, SearchModel
 from vspc.apps.verbs.limits import WorkPoolFull
 from vspc.apps.verbs.stream_search import LONGEST
 from vspc.common.clock import Timer, cancel
+from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.history import SMALLEST, Budget, History
 from vspc.net.waiting import RunningCoroutine, sleep
@@ -33,37 +34,33 @@ _PAGED = {Key.PAGE_UP: -1, Key.PAGE_DOWN: 1, "b": -1, " ": 1}
 
 @define(eq=False)
 class Meanwhile:
-    """How much a console has said since, without reading it away."""
+    """How much a console has said since, and what else there is to tell, which is not shown yet."""
 
-    _terminal: OperatorTerminal
+    _attachment: Attachment
     _counted: int = field(init=False)
     _lines: int = field(default=0, init=False)
     _is_more: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._counted = self._terminal.console.history.end
+        self._counted = self._attachment.console.history.end
 
-    def look(self) -> bool:
-        """Count what is new; whether anything is."""
-        history = self._terminal.console.history
-        if history.end == self._counted:
-            return False
+    def look(self) -> None:
+        """Count what is new."""
+        history = self._attachment.console.history
         self._is_more = self._is_more or self._counted < history.start
         start = max(self._counted, history.start)
         self._lines += history.read(start, history.end - start).count(b"\n")
         self._counted = history.end
-        return True
 
     @property
     def text(self) -> str:
-        """`12 new lines`, empty if there is nothing new."""
-        new = self._counted - self._terminal.attachment.offset
-        if new <= 0:
-            return ""
-        if not self._lines:
-            return f"{new} new bytes"
-        count = f"{self._lines} new line{'' if self._lines == 1 else 's'}"
-        return f"over {count}" if self._is_more else count
+        """`12 new lines`, empty if there is nothing new; with the newest notice."""
+        new, notice = self._counted - self._attachment.offset, self._attachment.newest_notice
+        count = f"{new} new bytes" if new > 0 else ""
+        if self._lines and new > 0:
+            count = f"{self._lines} new line{'' if self._lines == 1 else 's'}"
+            count = f"over {count}" if self._is_more else count
+        return "  ".join(filter(None, (count, f"[{notice}]" if notice else "")))
 
 
 class SearchMode(InputMode):
@@ -74,7 +71,7 @@ class SearchMode(InputMode):
     def __init__(self, terminal: OperatorTerminal, text: str = "") -> None:
         self._terminal = terminal
         self._model = SearchModel(terminal.attachment.offset)
-        self._meanwhile = Meanwhile(terminal)
+        self._meanwhile = Meanwhile(terminal.attachment)
         clock = terminal.call.context.clock
         self._keyboard = Keyboard(clock, self._late)
         self._timer = Timer(clock)
@@ -113,9 +110,28 @@ class SearchMode(InputMode):
         self._timer.stop()
         cancel(self._looking)
         self._terminal.screen.uncover()
+        self._record()
+
+    def _record(self) -> None:
+        """What was seen of the log, for the audit file."""
+        seen = self._model.seen
+        if seen is not None:
+            first, end = seen
+            self._terminal.call.record(
+                "log-read",
+                self._terminal.console,
+                verb="console",
+                offset=first,
+                end=end,
+                bytes=end - first,
+                follow=False,
+                result="ok",
+                detail="search",
+            )
 
     def _count(self) -> None:
-        if self._meanwhile.look() and self._has_cursor:
+        self._meanwhile.look()
+        if self._has_cursor:
             self._draw_status()
 
     def _draw_status(self) -> None:
