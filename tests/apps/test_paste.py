@@ -85,6 +85,14 @@ class PasteTest(SynchronousTestCase):
         self.assertEqual(channel.status, 4)
         self.assertIn("of 2000 bytes, line", channel.complaint)
 
+    def test_under_a_lease_of_the_operator(self) -> None:
+        session = self.desk.login()
+        lease = self.desk.ask("lease web01", session).text.splitlines()[0]
+        self.assertEqual(self.paste(b"x\n", "--cps 100").status, 4)
+        channel = self.paste(b"x\n", f"--cps 100 --lease {lease}")
+        self.desk.run_on(5, 0.05)
+        self.assertEqual((channel.status, bytes(self.line.sent)), (0, b"x\r"))
+
     def test_the_client_leaves_in_the_middle(self) -> None:
         channel = self.paste(b"x" * 1000, "--cps 10")
         channel.close()

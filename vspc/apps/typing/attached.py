@@ -4,12 +4,18 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from vspc.apps.console_input import refused_status
+from vspc.apps.describe import refusal_text
 from vspc.apps.typing.task import TypingStopped, TypingTask
 from vspc.apps.verbs.context import Call, VerbExit
+from vspc.apps.verbs.grammar import Option
+from vspc.apps.verbs.kinds import WORD
 from vspc.console.attachment import Attachment, Ended, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
 from vspc.console.session import Fact
+
+UNDER = Option("--lease", "type under this lease of yours", WORD, value="ID")
 
 
 class TypingSink(Sink):
@@ -48,9 +54,11 @@ class TypingSink(Sink):
 
 
 @contextmanager
-def attached_task(call: Call, console: Console) -> Iterator[tuple[TypingTask, Attachment]]:
-    """What types on `console`, attached as long as the block runs. Raises `VerbExit` where there is
-    no place for one more attachment.
+def attached_task(
+    call: Call, console: Console, under: str | None = None, withdraws: bool = True
+) -> Iterator[tuple[TypingTask, Attachment]]:
+    """What types on `console`, attached as long as the block runs, `under` that lease of the
+    operator if one is named. With `withdraws` what still waits then is not sent. Raises `VerbExit`.
     """
     call.require_place()
     sink = TypingSink(call, console)
@@ -58,11 +66,21 @@ def attached_task(call: Call, console: Console) -> Iterator[tuple[TypingTask, At
     sink.attachment = attachment
     sink.task = task = TypingTask(call, console, attachment)
     try:
+        if under is not None:
+            _use_lease(call, console, attachment, under)
         yield task, attachment
     finally:
         task.close()
-        attachment.withdraw()
+        if withdraws:
+            attachment.withdraw()
         attachment.detach()
+
+
+def _use_lease(call: Call, console: Console, attachment: Attachment, under: str) -> None:
+    refusal = console.pen.locking.use_lease(attachment, under)
+    if refusal is not None:
+        why, status = refusal_text(call.session, console, refusal), refused_status(refusal)
+        raise VerbExit(status, why, console=console, detail=refusal.value)
 
 
 async def recorded(

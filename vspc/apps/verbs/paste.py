@@ -3,7 +3,7 @@
 import json
 
 from vspc.apps.console_input import FORCE
-from vspc.apps.typing.attached import attached_task, recorded
+from vspc.apps.typing.attached import UNDER, attached_task, recorded
 from vspc.apps.typing.paste import LIMIT, MAX_CPS, Paste, pasted
 from vspc.apps.typing.task import TypingStopped, TypingTask
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
@@ -18,7 +18,7 @@ GRAMMAR = Grammar(
     "paste",
     "type standard input; each line is verified by its echo, or --cps",
     arguments=(NAME,),
-    options=(CPS, FORCE, JSON),
+    options=(CPS, FORCE, UNDER, JSON),
     examples=("paste web1", "paste switch1 --cps 100"),
 )
 
@@ -36,7 +36,7 @@ async def run(call: Call, parsed: Parsed) -> None:
     if not text:
         raise VerbExit(USAGE, "standard input is empty; nothing was pasted")
     paste = Paste(console.history, text)
-    with attached_task(call, console) as (task, attachment):
+    with attached_task(call, console, parsed.get(UNDER)) as (task, attachment):
         if parsed.has(FORCE) and "force" in attachment.rights:
             attachment.take_pen(force=True)
         facts = lambda: {"bytes": task.delivered, "offset": console.history.end}  # noqa: E731

@@ -5,15 +5,16 @@ from typing import Any
 
 from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
+from vspc.apps.typing.attached import UNDER, attached_task, recorded
 from vspc.apps.typing.sequences import ON_KEYS, play, send_sysrq, sysrq_meaning
-from vspc.apps.typing.task import TypingStopped, TypingTask
+from vspc.apps.typing.task import TypingTask
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit, complain
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import WORD, UsageError, ValueKind
 from vspc.common.text import safe
 from vspc.config.settings import BreakSettings
-from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
+from vspc.console.session import Fact
 
 
 def _sysrq(label: str, value: str, _now: float) -> str:
@@ -26,8 +27,6 @@ SEQUENCE = Option("--sequence", "run a sequence of [[break]]", WORD, value="NAME
 SYSRQ = Option("--sysrq", "send a BREAK and this key, for Linux", ValueKind("KEY", _sysrq))
 YES = Flag("--yes", "confirm the SysRq key")
 LIST = Flag("--list", "print the sequences of this console, with their escapes")
-
-UNDER = Option("--lease", "type under this lease of yours", WORD, value="ID")
 
 GRAMMAR = Grammar(
     "break",
@@ -42,29 +41,6 @@ GRAMMAR = Grammar(
         "NAME --list",
     ),
 )
-
-
-class _BreakSink(Sink):
-    """The sink of an attachment that only types. `task` is what types, if that takes its time."""
-
-    task: TypingTask | None = None
-
-    def ready(self) -> None:
-        self._changed()
-
-    def writable(self) -> None:
-        self._changed()
-
-    def host_changed(self, old: str, new: str) -> None:
-        self._changed()
-
-    def ended(self, reason: str) -> None:
-        if self.task is not None:
-            self.task.ended(reason)
-
-    def _changed(self) -> None:
-        if self.task is not None:
-            self.task.changed()
 
 
 async def run(call: Call, parsed: Parsed) -> None:
@@ -116,46 +92,14 @@ async def _run(
     name: str,
     work: Callable[[TypingTask], Coroutine[Any, Any, None]],
 ) -> None:
-    call.require_place()
-    sink = _BreakSink()
-    attachment = console.attach(call.session, call.rights(console), sink, console.history.end)
-    sink.task = task = TypingTask(call, console, attachment)
-    try:
-        _take_lease(console, attachment, call, parsed)
-        with call.recording("break-sequence", console, lambda: {"sequence": name}):
-            await _stop_as_verb(console, work(task))
-    finally:
-        task.close()
-        attachment.detach()
-
-
-async def _stop_as_verb(console: Console, work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except TypingStopped as stopped:
-        detail = None if stopped.refusal is None else stopped.refusal.value
-        raise VerbExit(stopped.status, stopped.why, console=console, detail=detail) from None
-
-
-def _take_lease(console: Console, attachment: Attachment, call: Call, parsed: Parsed) -> None:
-    """Type under the lease that is named, if one is. Raises `VerbExit`."""
-    under = parsed.get(UNDER)
-    refusal = None if under is None else console.pen.locking.use_lease(attachment, under)
-    if refusal is not None:
-        why, status = refusal_text(call.session, console, refusal), refused_status(refusal)
-        raise VerbExit(status, why, console=console, detail=refusal.value)
+    with attached_task(call, console, parsed.get(UNDER)) as (task, _):
+        facts: dict[str, Fact] = {"sequence": name}
+        await recorded(call, console, "break-sequence", lambda: facts, work(task))
 
 
 def _send_one(call: Call, console: Console, parsed: Parsed) -> None:
-    call.require_place()
-    attachment = console.attach(
-        call.session, call.rights(console), _BreakSink(), console.history.end
-    )
-    try:
-        _take_lease(console, attachment, call, parsed)
+    with attached_task(call, console, parsed.get(UNDER), withdraws=False) as (_, attachment):
         sent = attachment.send_break()
-    finally:
-        attachment.detach()
     if sent.refusal is not None:
         why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
         raise VerbExit(
