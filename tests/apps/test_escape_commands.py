@@ -76,6 +76,29 @@ class Breaking(EscapeTest):
         self.type(b"ls")
         self.assertEqual(self.sent, b"ls")
 
+    def test_who_asks_for_the_pen_meanwhile_is_answered(self) -> None:
+        self.type(b"\x05cl1")
+        carol = self.attach(CAROL)
+        for answer, shown in ((b"N", "you keep the pen"), (b"y", "kdb stopped at step 2 of 3: ")):
+            self.alice.output.clear()
+            carol.type(b"\x05ck")
+            self.desk.run_on(3, 0.5)
+            self.assertIn("carol asks for the pen: ^Ecy gives it", self.alice.text)
+            self.assertIn(shown, self.type(b"\x05c" + answer))
+        self.pass_time(10)
+        self.assertEqual(self.line.log, ["BREAK"])
+
+    def test_other_escape_commands_wait(self) -> None:
+        self.type(b"\x05cl1")
+        self.assertIn("[not while kdb is running]", self.type(b"\x05cP"))
+        self.assertIn("[not while kdb is running]", self.type(b"\x05c", b"l", b"1"))
+        self.assertIn("web01  alice  writes", self.type(b"\x05cw"))
+        self.assertEqual(self.type(b"\x05"), "")
+        self.assertIn("[kdb: done]", self.pass_time(5))
+        self.assertEqual(self.line.log, ["BREAK", b"g"])
+        self.type(b"\x05cl1", b"\x05c.")
+        self.assertEqual(self.alice.status, 0)
+
     def test_it_ends_with_the_pen(self) -> None:
         self.type(b"\x05cl1")
         self.alice.output.clear()

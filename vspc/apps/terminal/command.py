@@ -47,6 +47,9 @@ class OperatorTerminal(Protocol):
     def keys_for(self, command: str, text: str) -> str:
         """`text` with the keys of an escape command in it; empty without an escape key."""
 
+    def commanded(self, keys: str) -> None:
+        """Run the escape command of that name."""
+
     def type(self, data: bytes) -> None:
         """Type `data` at the VM, as if the operator had."""
 

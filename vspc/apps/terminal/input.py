@@ -241,6 +241,12 @@ class TerminalInput:
         """What is typed for an escape command; empty where nothing is."""
         return "" if self._escapes is None else command_keys(self._escapes.escape, command)
 
+    def other_escapes(self) -> Escapes | None:
+        """A parser of the same escape commands, for a mode in which some of them work."""
+        if self._escapes is None:
+            return None
+        return Escapes(self._escapes.escape, self._escapes.prefixes)
+
     def change_escape(self, key: bytes) -> bool:
         """`key` is the escape key from now on; False if it cannot be one."""
         if self._escapes is None or len(key) != 1 or key >= b" ":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from vspc.apps.terminal.command import OperatorTerminal
-from vspc.apps.terminal.input import InputMode
+from vspc.apps.terminal.input import InputMode, TypedPart
 from vspc.apps.typing.task import TypingStopped, TypingTask
 from vspc.apps.verbs.context import VerbExit
 from vspc.common.clock import Timer, cancel
@@ -15,6 +15,9 @@ PROGRESS = 5.0
 """Seconds between two notices about how far it is."""
 
 INTERRUPT = b"\x03"
+
+POSSIBLE = frozenset({".", "y", "N", "s", "w", "i"})
+"""Escape commands that work meanwhile: above all those that answer who asks for the pen."""
 
 Work = Callable[[TypingTask], Coroutine[Any, Any, str]]
 """What is done; it returns what to say at its end. Raises `TypingStopped`, or `VerbExit`."""
@@ -32,7 +35,9 @@ def run_typing(
 
 
 class RunningMode(InputMode):
-    """Keys are not for the VM meanwhile: Control-C stops it, others are told of and dropped."""
+    """Keys are not for the VM meanwhile: Control-C stops it, others are told of and dropped, but
+    for the escape commands in `POSSIBLE`.
+    """
 
     holds_output = False
 
@@ -50,6 +55,7 @@ class RunningMode(InputMode):
         self._task = TypingTask(terminal.call, terminal.console, terminal.attachment)
         self._running: RunningCoroutine | None = None
         self._timer = Timer(terminal.call.context.clock)
+        self._escapes = terminal.keys.other_escapes()
         self._is_over = self._has_complained = False
 
     def begin(self) -> None:
@@ -86,12 +92,23 @@ class RunningMode(InputMode):
     def keys(self, data: bytes) -> bytes:
         if INTERRUPT in data:
             self._terminal.leave_mode()
-        elif not self._has_complained:
+            return b""
+        while data and not self._is_over:
+            part = TypedPart(data) if self._escapes is None else self._escapes.feed(data)
+            self._refuse(part.data)
+            if part.command in POSSIBLE:
+                self._terminal.commanded(part.command)
+            elif part.command:
+                self._terminal.screen.line(f"not while {self._name} is running")
+            data = part.rest
+        return data
+
+    def _refuse(self, data: bytes) -> None:
+        """Tell once that keys are dropped."""
+        if data and not self._has_complained:
             self._has_complained = True
-            what = amount(len(data), 0)
             why = f"{self._name} is running, Control-C stops it"
-            self._terminal.screen.line(f"{what} not sent: {why}")
-        return b""
+            self._terminal.screen.line(f"{amount(len(data), 0)} not sent: {why}")
 
     def changed(self) -> None:
         self._task.changed()
