@@ -34,9 +34,9 @@ def names(listed: Sequence[Row]) -> list[str]:
     return [each.name for each in listed]
 
 
-def part(title: str, *wanted: str) -> Section:
+def part(bench: Bench, title: str, *wanted: str) -> Section:
     """A section with those of these names."""
-    return Section(title, lambda listed: [each for each in listed if each.name in wanted])
+    return Section(title, lambda: [each for each in bench.rows if each.name in wanted])
 
 
 class Filtering(SynchronousTestCase):
@@ -102,9 +102,9 @@ class Lists(SynchronousTestCase):
     def bench(self) -> Bench:
         bench = Bench(rows(30))
         bench.source.parts = [
-            part("favourites"),
-            part("racks", "web0003", "web0007"),
-            part("lab", "web0009"),
+            part(bench, "favourites"),
+            part(bench, "racks", "web0003", "web0007"),
+            part(bench, "lab", "web0009"),
         ]
         return bench.shown()
 
@@ -164,7 +164,7 @@ class Lists(SynchronousTestCase):
         listed = [row("a"), row("b", state="away"), row("c")]
         view = ViewState("racks", Order.STATE, True, frozenset("bx"), False)
         bench = Bench(listed, visit=Visit(listed[2], "", view))
-        bench.source.parts = [part("racks", "a", "b", "c")]
+        bench.source.parts = [part(bench, "racks", "a", "b", "c")]
         bench.shown()
         self.assertIn("< racks >  by state, reversed", bench.screen.lines[0])
         self.assertIn(">   c", bench.screen.selected[0])
@@ -430,7 +430,7 @@ class Pacing(SynchronousTestCase):
         every = [row(f"w{n}", idle=n, writer=[None, "bob"][n % 2]) for n in range(12)]
         every.append(row("漢字\u202e" * 9, description="e\u0301" * 20))
         bench = Bench(every, data.draw(st.integers(1, 150)), data.draw(st.integers(1, 40)))
-        bench.source.parts = [part("racks", "w1", "w2"), part("none")]
+        bench.source.parts = [part(bench, "racks", "w1", "w2"), part(bench, "none")]
         bench.source.said = {f"w{n}": ["漢字 x" * 40] * n for n in range(12)}
         painted = list[float]()
         paint = bench.chooser._view.paint
@@ -486,7 +486,7 @@ class Prompting(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.bench = Bench(rows(5), kind="dumb")
-        self.bench.source.parts = [part("racks", "web0003")]
+        self.bench.source.parts = [part(self.bench, "racks", "web0003")]
         self.bench.source.said = {"web0001": ["first", "login: "]}
         self.bench.shown()
         self.said()

@@ -1,12 +1,16 @@
 """What the chooser shows of consoles, and in which order."""
 
+from collections.abc import Callable
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, BOB, Desk
-from vspc.apps.chooser.listing import ConsoleRows, Readable
+from vspc.apps.chooser.listing import SETTLING, SLICE, ConsoleRows, Readable
 from vspc.apps.chooser.row import Row
+from vspc.common.clock import Cancellable
 from vspc.console.access import Operator, Subject
 from vspc.console.events import RulesChanged
+from vspc.console.groups import ConsoleGroup
 from vspc.console.names import reading_order
 
 
@@ -97,3 +101,32 @@ class Listed(SynchronousTestCase):
         self.names()
         self.desk.roster.forget(console)
         self.assertEqual(len(self.names()), 4)
+
+    def test_rows_are_made_in_slices_before_a_list_asks_for_them(self) -> None:
+        for number in range(3 * SLICE):
+            self.desk.connected(f"many-{number}", f"{1000 + number:032x}")
+        turns, later = list[float](), self.desk.clock.call_later
+
+        def call_later(delay: float, call: Callable[[], None]) -> Cancellable:
+            turns.append(delay)
+            return later(delay, call)
+
+        self.desk.clock.call_later = call_later  # type: ignore[method-assign]
+        self.desk.clock.advance(SETTLING)
+        self.assertEqual(len(self.rows._listed), 3 * SLICE + 5)
+        self.assertEqual(turns, [0.0] * 3)
+
+    def test_groups_are_looked_for_in_slices_and_at_once_when_they_are_asked_for(self) -> None:
+        for number in range(3 * SLICE):
+            self.desk.connected(f"many-{number}", f"{1000 + number:032x}")
+        self.listing.now()
+        group, other = ConsoleGroup("many", ("many*",)), ConsoleGroup("web", ("web*",))
+        self.rows.prepare((group, other))
+        self.desk.clock.advance(0)
+        self.assertEqual(len(self.rows.members(group)), 3 * SLICE)
+        for _ in range(9):
+            self.desk.clock.advance(0)
+        self.assertEqual(len(self.rows.members(other)), 4)
+        self.desk.connected("web-99", f"{77:032x}")
+        self.listing.now()
+        self.assertEqual(len(self.rows.members(other)), 5)

@@ -63,9 +63,9 @@ class Rule:
     rights: Rights
     history: float | None = None  # seconds that one may look back; None: to the beginning
     where: str = ""  # the file and the line that it comes from
-    _index: "PatternIndex" = field(init=False, eq=False, repr=False)
+    index: "PatternIndex" = field(init=False, eq=False, repr=False)
 
-    @_index.default
+    @index.default
     def _look(self) -> "PatternIndex":
         return PatternIndex.of(self.consoles)
 
@@ -75,7 +75,7 @@ class Rule:
 
     def covers(self, subject: Subject) -> bool:
         """Whether it is about the console that `subject` describes, for any operator."""
-        return self._index.has(subject)
+        return self.index.has(subject)
 
     def names(self, operator: Operator) -> bool:
         """Whether it is about `operator`, on whatever console."""
@@ -153,13 +153,22 @@ class PatternIndex:
         return cls(frozenset(names), frozenset(uuids), tuple(wild))
 
     def has(self, subject: Subject) -> bool:
-        name = _matched(subject)
-        return (
-            (None, name) in self.names
-            or (subject.zone, name) in self.names
-            or subject.uuid in self.uuids
-            or any(each.has(subject, name) for each in self.wild)
-        )
+        """Whether one of them matches."""
+        return self.has_named(subject, _matched(subject))
+
+    def has_named(self, subject: Subject, name: str) -> bool:
+        """The same for a name that is as patterns compare it. It is asked of every console for one
+        list: no calls that can be spared.
+        """
+        names = self.names
+        if names and ((None, name) in names or (subject.zone, name) in names):
+            return True
+        if self.uuids and subject.uuid in self.uuids:
+            return True
+        for each in self.wild:  # noqa: SIM110
+            if each.has(subject, name):
+                return True
+        return False
 
 
 def _digits(pattern: str) -> str:
@@ -168,6 +177,25 @@ def _digits(pattern: str) -> str:
 
 def _matched(subject: Subject) -> str:
     return subject.name.replace("/", "%2F").casefold()
+
+
+@frozen
+class OperatorRules:
+    """The rules that name one operator: which consoles, and the rights on those."""
+
+    rules: tuple[tuple[PatternIndex, Rights], ...] = ()
+    roles: frozenset[str] = frozenset()
+
+    def rights(self, subject: Subject) -> Rights:
+        """See `Access.rights`."""
+        if subject.quarantined:
+            return QUARANTINE if "admin" in self.roles else NOTHING
+        name, found = _matched(subject), NOTHING
+        for index, rights in self.rules:
+            if index.has_named(subject, name):
+                found = rights
+                break
+        return found | AUDITORS if "audit" in self.roles else found
 
 
 @frozen
@@ -182,11 +210,7 @@ class Access:
         Auditors read everything. A quarantined console is read by administrators only, and takes
         no input.
         """
-        if subject.quarantined:
-            return QUARANTINE if "admin" in operator.roles else NOTHING
-        rule = self.deciding(operator, subject)
-        rights = NOTHING if rule is None else rule.rights
-        return rights | AUDITORS if "audit" in operator.roles else rights
+        return self.about(operator).rights(subject)
 
     def history(self, operator: Operator, subject: Subject) -> float | None:
         """How many seconds `operator` may look back; None: to the beginning."""
@@ -196,6 +220,11 @@ class Access:
     def deciding(self, operator: Operator, subject: Subject) -> Rule | None:
         """The rule that decides what `operator` may do, unless the console is quarantined."""
         return next((rule for rule in self.rules if rule.matches(operator, subject)), None)
+
+    def about(self, operator: Operator) -> "OperatorRules":
+        """What counts for one operator, to be asked about many consoles."""
+        rules = tuple((rule.index, rule.rights) for rule in self.rules if rule.names(operator))
+        return OperatorRules(rules, operator.roles)
 
     def alike(self, one: Subject, other: Subject) -> bool:
         """Whether each rule matches both or neither, for any operator."""

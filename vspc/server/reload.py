@@ -5,7 +5,7 @@ Listeners, keys of the server and sizes that tables were made with need a restar
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from attrs import evolve, fields, has
+from attrs import evolve, field, fields, frozen, has
 
 from vspc.auth.directory import OperatorDirectory
 from vspc.common.text import safe
@@ -23,7 +23,16 @@ from vspc.config.settings import (
     key_of,
 )
 from vspc.config.values import Consoles
-from vspc.console.access import NOTHING, REASON, Access, Operator, Rights, Rule, Subject, matches
+from vspc.console.access import (
+    REASON,
+    Access,
+    Operator,
+    OperatorRules,
+    Rights,
+    Rule,
+    Subject,
+    matches,
+)
 from vspc.console.groups import ConsoleGroup
 from vspc.console.remote import REMOTE, REMOTE_RIGHTS
 
@@ -37,19 +46,37 @@ LOCAL = Operator("root@local", roles=frozenset({"admin", "audit"}))
 EVERYTHING: Rights = frozenset({"read", "write", "break", "force", "join", "admin"})
 
 
+@frozen
+class _Decided:
+    """What one operator may do, as far as the rules have been asked. `everywhere`: without them."""
+
+    asked: Operator | None
+    rules: OperatorRules = field(factory=OperatorRules)
+    everywhere: Rights | None = None
+    rights: dict[Subject, Rights] = field(factory=dict)
+
+    def decide(self, subject: Subject) -> Rights:
+        """Ask them."""
+        found = self.rules.rights(subject) if self.everywhere is None else self.everywhere
+        self.rights[subject] = found
+        return found
+
+
 class Live:
     """The configuration in force, and what follows from it; a reload replaces both."""
 
     def __init__(self, config: Config) -> None:
+        # Lists ask for every console each time; rules are globs.
+        self._decided: dict[Operator, _Decided] = {}
+        self._last = _Decided(None)  # of the operator who asked last
+        self._remembered = 0
         self.take(config)
 
     def take(self, config: Config) -> None:
         """`config` is in force from now on."""
         self.config = config
         self.directory = OperatorDirectory(config)
-        # Lists ask for every console each time; rules are globs.
-        self._rights: dict[Operator, dict[Subject, Rights]] = {}
-        self._remembered = 0
+        self._forget()
         self.access = Access(tuple(map(rule, config.access)))
         self._groups = tuple(map(group, config.group))
         self._by_file = tuple(
@@ -66,25 +93,33 @@ class Live:
 
     def rights(self, operator: Operator, subject: Subject) -> Rights:
         """Rights by the rules in force and the present groups and roles of `operator`."""
+        decided = self._last
+        if decided.asked is not operator:
+            decided = self._last = self._decided_of(operator)
+        known = decided.rights.get(subject)
+        if known is None:
+            known = decided.decide(subject)
+            self._remembered += 1
+            if self._remembered >= REMEMBERED:
+                self._forget()
+        return known
+
+    def _forget(self) -> None:
+        self._decided.clear()
+        self._last = _Decided(None)
+        self._remembered = 0
+
+    def _decided_of(self, operator: Operator) -> _Decided:
         if operator is LOCAL:
-            return EVERYTHING
+            return _Decided(operator, everywhere=EVERYTHING)
         if operator == REMOTE:
-            return REMOTE_RIGHTS
-        of_operator = self._rights.get(operator)
-        if of_operator is None:
-            of_operator = self._rights[operator] = {}
-        known = of_operator.get(subject)
-        if known is not None:
-            return known
-        current = self.current(operator)
-        found = NOTHING if current is None else self.access.rights(current, subject)
-        if self._remembered >= REMEMBERED:
-            self._rights.clear()
-            of_operator = self._rights[operator] = {}
-            self._remembered = 0
-        of_operator[subject] = found
-        self._remembered += 1
-        return found
+            return _Decided(operator, everywhere=REMOTE_RIGHTS)
+        known = self._decided.get(operator)
+        if known is None:
+            current = self.current(operator)
+            rules = OperatorRules() if current is None else self.access.about(current)
+            known = self._decided[operator] = _Decided(operator, rules)
+        return known if known.asked is operator else evolve(known, asked=operator)
 
     def groups(self, operator: Operator) -> tuple[ConsoleGroup, ...]:
         """The groups of [[group]], and those that a `consoles_file` of a rule about `operator` is,

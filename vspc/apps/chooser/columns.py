@@ -1,6 +1,7 @@
 """The columns of a list of consoles: which a width has room for, and a row as text. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 from attrs import frozen
 
@@ -38,6 +39,13 @@ _OUTPUT = Column("OUTPUT", _age, 6, right=True)
 _ADDRESS = Column("ADDRESS", lambda row, _: row.address, 39)
 _DESCRIPTION = Column("DESCRIPTION", lambda row, _: row.description, 200)
 
+_MEASURED: Mapping[Column, Callable[[Row], str]] = {
+    _STATE: attrgetter("state"),
+    _WRITER: attrgetter("writer"),
+    _ADDRESS: attrgetter("address"),
+    _DESCRIPTION: attrgetter("description"),
+}
+
 # The most important first: a narrow terminal drops them from the right.
 _FIRST = (_STATE, _WRITER, _READERS, _OUTPUT)
 
@@ -58,20 +66,14 @@ class ListWidths:
 
 def measure(rows: Sequence[Row]) -> ListWidths:
     """Measure a list. Once for each list, not for each key."""
-    texts = {
-        _STATE: {row.state for row in rows},
-        _WRITER: {row.writer for row in rows},
-        _ADDRESS: {row.address for row in rows},
-        _DESCRIPTION: {row.description for row in rows},
-    }
-    plain = all(row.name.isascii() for row in rows)
-    plain = plain and all(text.isascii() for different in texts.values() for text in different)
-    name = max((row.wide for row in rows), default=0)
+    texts = {column: set(map(get, rows)) for column, get in _MEASURED.items()}
+    name = max(map(attrgetter("wide"), rows), default=0)
     others = {column: _wanted_width(column, different) for column, different in texts.items()}
     for column in (_READERS, _OUTPUT):  # numbers change, and what is beside them must not move
         others[column] = column.limit
     if not any(texts[_DESCRIPTION]):
         others[_DESCRIPTION] = 0
+    plain = all(map(attrgetter("is_plain"), rows))
     return ListWidths(_bounded(_NAME, name), others, 1 if plain else OCTETS)
 
 

@@ -3,7 +3,7 @@ a decision.
 """
 
 from collections.abc import Callable, Sequence, Set
-from functools import partial
+from functools import cache, partial
 
 from attrs import evolve
 
@@ -30,6 +30,7 @@ from vspc.common.values import age_text
 from vspc.console.access import Subject
 from vspc.console.bookmarks import FAVOURITES
 from vspc.console.console import Console
+from vspc.console.groups import ConsoleGroup
 from vspc.net.waiting import RunningCoroutine
 
 FAVOURITES_TITLE, RECENT_TITLE = "favourites", "recent"
@@ -61,8 +62,6 @@ class ConsoleSource:
         self._context = call.context
         self._readable = Readable(rows, self._may_read)
         self._rows = rows
-        self._members: dict[str, frozenset[str]] = {}  # ids of the members of groups
-        self._grouped = -1  # the version of the rows for which they are
         self._told = ""
         self._begins: dict[str, tuple[float, int]] = {}  # where previews begin, and since when
         self._asking: set[str] = set()
@@ -92,25 +91,17 @@ class ConsoleSource:
     def sections(self) -> Sequence[Section]:
         kept = self._context.bookmarks.of(self._call.operator.name)
         groups = self._context.groups(self._call.operator)
+        self._rows.prepare(groups)
+        mine, favourites = self._readable, frozenset(kept.favourites)
+        # Each is made once for a list, however often it is looked at.
         return (
-            Section(FAVOURITES_TITLE, partial(_with_ids, set(kept.favourites))),
-            Section(RECENT_TITLE, partial(_in_order, kept.recent), is_ordered=True),
-            *(Section(group.title, partial(self._in_group, group.title)) for group in groups),
+            Section(FAVOURITES_TITLE, cache(lambda: mine.members(favourites))),
+            Section(RECENT_TITLE, cache(lambda: mine.rows(kept.recent)), is_ordered=True),
+            *(Section(group.title, cache(partial(self._in_group, group))) for group in groups),
         )
 
-    def _in_group(self, title: str, rows: Sequence[Row]) -> Sequence[Row]:
-        if self._grouped != self._rows.version:
-            self._members, self._grouped = {}, self._rows.version
-        members = self._members.get(title)
-        if members is None:
-            groups = self._context.groups(self._call.operator)
-            those = [group for group in groups if group.title == title]
-            found = (console_of(row) for row in rows)
-            members = frozenset(
-                each.id for each in found if any(group.has(each.subject) for group in those)
-            )
-            self._members[title] = members
-        return _with_ids(members, rows)
+    def _in_group(self, group: ConsoleGroup) -> Sequence[Row]:
+        return self._readable.members(self._rows.members(group))
 
     def favourites(self) -> Set[object]:
         kept = self._context.bookmarks.of(self._call.operator.name).favourites
@@ -210,15 +201,6 @@ class ConsoleSource:
             self._asking.discard(console.id)
         offset = console.history.end if found is None else found
         self._begins = {console.id: (self._context.clock.seconds(), offset)}
-
-
-def _with_ids(wanted: Set[str], rows: Sequence[Row]) -> Sequence[Row]:
-    return [row for row in rows if console_of(row).id in wanted] if wanted else ()
-
-
-def _in_order(wanted: Sequence[str], rows: Sequence[Row]) -> Sequence[Row]:
-    found = {console_of(row).id: row for row in _with_ids(set(wanted), rows)}
-    return [found[each] for each in wanted if each in found]
 
 
 class ConsoleChooser:

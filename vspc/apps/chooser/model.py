@@ -39,9 +39,12 @@ def _silence(row: Row) -> float:
 _KEYS: dict[Order, Callable[[Row], object]] = {
     Order.STATE: attrgetter("state"),
     Order.OUTPUT: _silence,
-    Order.WRITER: lambda row: (row.writer == NO_WRITER, row.writer),
-    Order.ADDRESS: lambda row: (not row.address, row.address),
+    Order.WRITER: lambda row: _LAST if row.writer == NO_WRITER else row.writer,
+    Order.ADDRESS: lambda row: row.address or _LAST,
 }
+
+_LAST = "\U0010ffff"
+"""Comes behind any text."""
 
 
 def ordered(rows: Sequence[Row], order: Order, is_reversed: bool) -> Sequence[Row]:
@@ -53,12 +56,12 @@ def ordered(rows: Sequence[Row], order: Order, is_reversed: bool) -> Sequence[Ro
 
 @frozen
 class Section:
-    """A part of the list with a title: what `pick` leaves of all rows, which come in reading order.
-    `is_ordered`: `pick` gives an order of its own.
+    """A part of the list with a title: `pick` gives its rows, as they were when it was made, in
+    reading order; with `is_ordered` in another.
     """
 
     title: str
-    pick: Callable[[Sequence[Row]], Sequence[Row]]
+    pick: Callable[[], Sequence[Row]]
     is_ordered: bool = False
 
 
@@ -235,7 +238,7 @@ class Choice:
             self.section = ALL
             self.entries = ordered(self.rows, self.order, self.is_reversed)
             return
-        found = section.pick(self.rows)
+        found = section.pick()
         if section.is_ordered and self.order is Order.NAME:
             self.entries = list(reversed(found)) if self.is_reversed else found
         else:
@@ -273,9 +276,14 @@ class Choice:
 
     def turn_to(self, step: int) -> None:
         """The next section, or the one before, that has a row; after the last the first."""
-        titles = [ALL, *(each.title for each in self._sections if each.pick(self.rows))]
+        titles = [ALL, *(each.title for each in self._sections)]
         at = titles.index(self.section) if self.section in titles else 0
-        self.look_at(titles[(at + step) % len(titles)])
+        following = [titles[(at + n * step) % len(titles)] for n in range(1, len(titles) + 1)]
+        self.look_at(next(each for each in (*following, ALL) if self.has_rows(each)))
+
+    def has_rows(self, title: str) -> bool:
+        """Whether a section has a row, or is `ALL`."""
+        return title == ALL or any(s.pick() for s in self._sections if s.title == title)
 
     def sort_by(self, order: Order) -> None:
         """In another order."""

@@ -219,7 +219,7 @@ class PlainView:
 
     def _section(self, rest: str) -> Outcome:
         sections = self._source.sections()
-        titles = [ALL, *(s.title for s in sections if s.pick(self._choice.rows))]
+        titles = [ALL, *(s.title for s in sections if s.pick())]
         found = [title for title in titles if title.casefold().startswith(rest.casefold())]
         if rest and found:
             self._choice.look_at(found[0])

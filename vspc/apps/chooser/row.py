@@ -60,6 +60,8 @@ class Row:
     """The name without case."""
     wide: int = field(init=False, eq=False, repr=False)
     """Columns of the name."""
+    is_plain: bool = field(init=False, eq=False, repr=False)
+    """Whether each character of it is one byte."""
     is_usual: bool = field(init=False, eq=False, repr=False)
     """Whether it is as nearly all are: connected, and nobody writes."""
 
@@ -70,6 +72,11 @@ class Row:
     @wide.default
     def _measure(self) -> int:
         return cells(self.name)
+
+    @is_plain.default
+    def _weigh(self) -> bool:
+        texts = (self.name, self.state, self.writer, self.address, self.description)
+        return all(map(str.isascii, texts))
 
     @is_usual.default
     def _look(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence, Set
 from vspc.apps.chooser.columns import ListWidths, measure
 from vspc.apps.chooser.frame import ChooserFrame, Pane, PreviewText
 from vspc.apps.chooser.help_page import HELP
-from vspc.apps.chooser.model import Broadcast, Choice, Outcome, ViewState, Visit, Watch
+from vspc.apps.chooser.model import ALL, Broadcast, Choice, Outcome, ViewState, Visit, Watch
 from vspc.apps.chooser.painter import Painter
 from vspc.apps.chooser.row import Left, Row
 from vspc.apps.chooser.source import RowSource
@@ -40,6 +40,7 @@ class ScreenView:
         self._title = title
         self._remark = remark
         self._choice = Choice.after(visit)
+        self._whole: ListWidths | None = None
         self._widths: ListWidths = measure(())
         self._favourites: Set[object] = frozenset()
         self._page: Sequence[str] = ()  # what is left of one, from what is shown on
@@ -54,7 +55,16 @@ class ScreenView:
         """The list has changed."""
         self._choice.replace(self._source.rows(), self._source.sections())
         self._favourites = self._source.favourites()
-        self._widths = measure(self._choice.entries)
+        self._whole = None
+        self._measure()
+
+    def _measure(self) -> None:
+        """How wide the columns of the section are; of all consoles only once for each list."""
+        if self._choice.section != ALL:
+            self._widths = measure(self._choice.entries)
+        else:
+            self._whole = self._whole or measure(self._choice.rows)
+            self._widths = self._whole
 
     @property
     def _terminal(self) -> Terminal:
@@ -126,7 +136,7 @@ class ScreenView:
         # Rubbing out is typing, too.
         self._is_listing = key not in (Key.BACKSPACE, Key.DELETE, Key.CTRL_W)
         if key in _ARRANGING:
-            self._widths = measure(choice.entries)
+            self._measure()
         return None
 
     def _command(self, key: str) -> Outcome:
