@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -123,6 +123,7 @@ class Markdown(SynchronousTestCase):
             ],
         )
 
+    @settings(max_examples=50)
     @given(st.text(alphabet="|#`- 1.\nab\\"))
     def test_any_text_is_read_to_its_end(self, text: str) -> None:
         for block in blocks(text):

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -92,6 +92,7 @@ class Records(SynchronousTestCase):
         self.assertEqual((len(list(self.records)), self.records.dropped), (LIMIT, 3))
         self.assertEqual(sum(map(len, self.records._open.values())), LIMIT)
 
+    @settings(max_examples=40)
     @given(
         st.lists(
             st.dictionaries(
@@ -110,7 +111,8 @@ class Records(SynchronousTestCase):
                     st.text(max_size=3),
                     st.lists(st.none(), max_size=1),
                 ),
-            )
+            ),
+            max_size=4,
         )
     )
     def test_any_event_is_taken(self, events: list[dict[str, object]]) -> None:
