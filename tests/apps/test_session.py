@@ -219,6 +219,21 @@ class Listing(SessionCase):
         self.assertEqual([(r["open"], r["ended"]) for r in self.rows()], [(False, None)])
         self.assertRegex(self.ask("session list").text, r" \? +0\n")
 
+    def test_one_that_began_before_the_time_that_is_asked_for(self) -> None:
+        self.vm()
+        alice = self.desk.login()
+        channel = self.attach(alice)
+        self.desk.clock.advance(1000)
+        [row] = self.rows("--since 10s")
+        self.assertEqual((row["id"], row["open"], row["offset"]), (alice.id, True, None))
+        self.assertEqual(self.rows("--since 10s --operator carol"), [])
+        self.leave(channel)
+        [row] = self.rows("--since 10s")
+        self.assertEqual((row["open"], row["offset"], row["end"]), (False, None, 0))
+        whole = self.rows("--since 1h")[0]
+        self.assertEqual((whole["offset"], whole["began"]), (0, row["began"]))
+        self.assertEqual(self.cast(whole["id"])[1], self.cast(row["id"])[1])
+
     def test_who_may(self) -> None:
         self.scene()
         channel = self.ask("session list", ALICE)
@@ -354,6 +369,7 @@ class Casting(SessionCase):
         whole = self.ids()
         self.audit.rotate()
         self.leave(channel)
+        self.assertIn("are in older files]", self.ask("session list --since 1h").complaint)
         [row] = self.rows()
         self.assertEqual((row["offset"], row["end"]), (None, 9))
         self.assertNotEqual([row["id"]], whole)

@@ -49,12 +49,16 @@ class AttachmentRecord:
 
     @property
     def id(self) -> str:
-        """`SESSION.NUMBER`, the number being that of its first event that is known."""
-        return f"{self.session}.{self.ended_by if self.begun_by is None else self.begun_by}"
+        """`SESSION.NUMBER`, the number being that of its first event that is known; without any,
+        the session.
+        """
+        number = self.ended_by if self.begun_by is None else self.begun_by
+        return self.session if number is None else f"{self.session}.{number}"
 
     def is_called(self, name: str) -> bool:
         """Whether `name` is its id, also one from when its beginning was not known."""
-        return name in (f"{self.session}.{self.begun_by}", f"{self.session}.{self.ended_by}")
+        numbers = [number for number in (self.begun_by, self.ended_by) if number is not None]
+        return any(name == f"{self.session}.{number}" for number in numbers)
 
 
 @define(eq=False)

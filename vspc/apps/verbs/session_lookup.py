@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,6 +11,7 @@ from vspc.apps.verbs.events import NOT_READERS, READERS
 from vspc.common.text import ensure_safe, safe
 from vspc.console.attachment_records import (
     EVENTS,
+    LIMIT,
     PEN_EVENTS,
     AttachmentRecord,
     AttachmentRecords,
@@ -32,8 +33,12 @@ def require_reader(call: Call) -> None:
         raise VerbExit(DENIED, NOT_READERS)
 
 
-async def read_events(call: Call, query: AuditQuery) -> AsyncIterator[Mapping[str, Any]]:
-    """The events of `query`. Raises `VerbExit` where they cannot be read."""
+async def read_events(
+    call: Call, query: AuditQuery, is_told: bool = False
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The events of `query`; `is_told`: that some are in older files. Raises `VerbExit` where they
+    cannot be read.
+    """
     position: AuditPosition | None = None
     while True:
         try:
@@ -41,6 +46,8 @@ async def read_events(call: Call, query: AuditQuery) -> AsyncIterator[Mapping[st
         except AuditUnavailable as error:
             raise VerbExit(FAILED, str(error)) from None
         require_reader(call)
+        if is_told and position is None and page.begins:
+            call.remark(f"events before {page.begins} are in older files")
         position = page.position
         for line in page.lines:
             yield json.loads(line)
@@ -77,13 +84,43 @@ async def listed(
 ) -> tuple[list[AttachmentRecord], int]:
     """Those that were there at `since` or later, of one operator, on consoles with such names; and
     how many older ones were too many to be looked at.
+
+    Only events since then are read. Of what began before, `offset` is unknown.
     """
-    found = AttachmentRecords()
-    async for event in read_events(call, AuditQuery(0.0, events=EVENTS)):
+    records = AttachmentRecords()
+    async for event in read_events(call, AuditQuery(since, events=EVENTS), True):
         if event["event"] == "start" or _fits(event, operator, console):
-            found.feed(event)
-    shown = [each for each in found if _is_since(each, since) and may_see(call, each)]
-    return shown, found.dropped
+            records.feed(event)
+    earlier = [
+        record
+        for record in _present(call, since)
+        if _fits(
+            {"operator": record.operator, "name": record.name, "zone": record.zone},
+            operator,
+            console,
+        )
+    ]
+    return [each for each in (*earlier, *records) if may_see(call, each)], records.dropped
+
+
+def _present(call: Call, before: float) -> Iterator[AttachmentRecord]:
+    """Those that began before then and are there now."""
+    for opened in call.context.sessions:
+        for attachment in opened.attachments:
+            if attachment.since < before:
+                session, ref = opened.session, attachment.console.ref
+                yield AttachmentRecord(
+                    session=session.id,
+                    operator=session.operator.name,
+                    address=session.address,
+                    console=ref.id,
+                    name=ref.name,
+                    zone=ref.zone,
+                    port="" if ref.port is None else str(ref.port),
+                    kind=attachment.kind.value,
+                    reason=session.reason,
+                    began=attachment.since,
+                )
 
 
 def _fits(event: Mapping[str, Any], operator: str | None, console: str | None) -> bool:
@@ -92,11 +129,6 @@ def _fits(event: Mapping[str, Any], operator: str | None, console: str | None) -
         return False
     names = (name.casefold(), f"{zone}/{name}".casefold())
     return console is None or any(fnmatchcase(each, console.casefold()) for each in names)
-
-
-def _is_since(record: AttachmentRecord, since: float) -> bool:
-    over = record.ended if record.cut is None else record.cut
-    return over is None or over >= since
 
 
 async def find(call: Call, typed: str) -> AttachmentRecord:
@@ -122,8 +154,8 @@ async def find(call: Call, typed: str) -> AttachmentRecord:
 
 
 async def pen_takes(call: Call, record: AttachmentRecord) -> list[PenTake]:
-    """Who took the pen of its console while it was there. Sets `record.cut` where the server
-    started again before it ended.
+    """Who took the pen of its console while it was there, the first `LIMIT` of them. Sets
+    `record.cut` where the server started again before it ended.
     """
     takes = list[PenTake]()
     query = AuditQuery(record.began - MARGIN, events=PEN_EVENTS | {"start"})
@@ -137,6 +169,6 @@ async def pen_takes(call: Call, record: AttachmentRecord) -> list[PenTake]:
             record.cut = at
             break
         take = pen_take(event, record.console)
-        if take is not None:
+        if take is not None and len(takes) < LIMIT:
             takes.append(take)
     return takes
