@@ -91,18 +91,17 @@ class PresenceNotices:
 
     def pen_freed(self, former: Attachment, why: str, yours: str) -> None:
         """`former` has it no longer; `why` follows its name, `yours` follows a "you", which
-        `former` itself is told unless it is empty.
+        `former` itself is told in any case, unless it is empty.
         """
 
         def notice(viewer: Attachment) -> Notice:
-            if viewer is former:
-                who = f"you {yours}"
-            else:
-                who = viewer.session.about(former.session, why, yours or why)
+            who = viewer.session.about(former.session, why, yours or why)
             return NoticeKind.PEN_FREE.notice(who=who)
 
         self._is_told_free = True
-        self._tell(NoticeKind.PEN_FREE, notice, *(() if yours else (former,)))
+        if yours and former.is_terminal:
+            former.show(NoticeKind.PEN_FREE.notice(who=f"you {yours}"))
+        self._tell(NoticeKind.PEN_FREE, notice, former)
 
     def pen_taken(self, by: Attachment) -> None:
         """`by` has it, which was free: those are told who were told that it is free."""
@@ -164,6 +163,11 @@ class PresenceNotices:
         for viewer in self._attachments:
             if viewer.is_terminal and counts:
                 viewer.show(NoticeKind.MORE.notice(counts=", ".join(counts)))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to tell, together, when `INTERVAL` is over."""
+        return bool(self._more)
 
     def close(self) -> None:
         """The last attachment has left."""
