@@ -182,6 +182,29 @@ class Ends(LeaseTest):
         self.answer()
         self.assertLessEqual(len(self.sent()), 4096)
 
+    def test_when_its_program_is_removed_from_the_console(self) -> None:
+        channel, lease = self.lease()
+        raw = self.desk.say(f"raw web01 --lease {lease}", CI)
+        self.assertEqual(self.desk.say("kick web01 carol", ROOT).status, 0)
+        self.desk.turn()
+        self.assertEqual((channel.status, raw.status), (1, 1))
+        self.assertIn("removed by root", channel.complaint)
+        self.assertEqual(self.over(), "channel-closed")
+
+    def test_by_unlock(self) -> None:
+        channel, _ = self.lease()
+        self.assertEqual(self.desk.say("unlock web01", CI).status, 0)
+        self.assertEqual(channel.status, 1)
+        self.assertIsNone(self.web.pen.holder)
+
+    def test_when_the_console_is_forgotten(self) -> None:
+        channel, _ = self.lease()
+        self.web.link.disconnect("off")
+        self.desk.say("forget web01", ROOT)
+        self.desk.turn()
+        self.assertEqual(channel.status, 1)
+        self.assertIn(self.over(), ("channel-closed", "console-forgotten"))
+
     def test_a_raw_one_shows_what_came_before_its_end(self) -> None:
         raw = self.desk.say("raw web01 --lease --for 10s", CI, window=3)
         self.web.link.output(b"before")

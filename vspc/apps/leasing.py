@@ -62,7 +62,8 @@ def lease_wish(parsed: Parsed, label: str) -> LeaseWish | None:
 
 class ProgramLease:
     """A lease that `attachment` has, or types under. `over` is called once when it has ended before
-    `close`: why, and the exit status. A change of host is told by `Sink.host_changed`.
+    `close`: why, and the exit status. A change of host is told by `Sink.host_changed`, and why the
+    attachment itself has left by `Sink.ended`.
     """
 
     def __init__(
@@ -97,7 +98,8 @@ class ProgramLease:
         if self.lease is None or not isinstance(event, LeaseEnded) or event.lease != self.lease:
             return
         self.close()
-        if event.end is not LockEnd.HOST:
+        has_left = event.end is LockEnd.CHANNEL and not self._wish.under
+        if event.end is not LockEnd.HOST and not has_left:
             why = why_over(event.lease, event.end, event.by, self._attachment.session)
             status = TIMED_OUT if event.end is LockEnd.EXPIRED else FAILED
             self._over(f"{self._attachment.title}: {why}", status)

@@ -27,11 +27,12 @@ class ValueSort(Enum):
 
 @frozen
 class ValueShape:
-    """A value: what usage lines call it, and what it may be."""
+    """A value: what usage lines call it, and what it may be; `is_optional`: it may be left out."""
 
     name: str
     choices: tuple[str, ...] = ()
     sort: ValueSort = ValueSort.TEXT
+    is_optional: bool = False
 
 
 @frozen
@@ -181,7 +182,8 @@ def _grammar_options(grammar: Grammar) -> Iterator[OptionShape]:
         value = None
         if isinstance(option, Option):
             value = _grammar_value(option.kind)
-            value = evolve(value, name=option.value or value.name)
+            name = option.value or value.name
+            value = evolve(value, name=name, is_optional=bool(option.begins))
         yield OptionShape(names, option.help, value)
 
 

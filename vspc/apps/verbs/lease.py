@@ -31,8 +31,8 @@ GRAMMAR = Grammar(
     examples=("lease web1 --for 1h build 512", "lease web1 --wait 5m"),
     notes=(
         "The id is printed first: a secret, good for your own commands only, with",
-        "`--lease ID`: send, expect, raw, break. Without --for a lease lasts 10m, with",
-        f"it {LOCK_LONGEST / 3600:g}h at most. It ends when this command does.",
+        "`--lease ID`: send, paste, expect, raw, break. A lease lasts 10m, or --for,",
+        f"which is {LOCK_LONGEST / 3600:g}h at most. It ends when this command does.",
         "",
         *rule("LABEL"),
     ),

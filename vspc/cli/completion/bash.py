@@ -169,7 +169,7 @@ def _quoted(words: Iterable[str]) -> str:
 
 def _takes(command: CommandShape) -> Iterator[str]:
     for each in command.options:
-        if each.value is not None:
+        if each.value is not None and not each.value.is_optional:
             yield from (f"{spelling}={_kind(each.value)}" for spelling in each.spellings)
 
 

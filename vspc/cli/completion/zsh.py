@@ -107,7 +107,8 @@ def _option(option: OptionShape) -> Iterator[str]:
             continue
         mark = "=" if spelling.startswith("--") else "+"
         value = f"{_plain(option.value.name)}:{_values(option.value)}"
-        yield f"{apart}{spelling}{mark}[{_plain(option.help)}]:{value}"
+        before = "::" if option.value.is_optional else ":"
+        yield f"{apart}{spelling}{mark}[{_plain(option.help)}]{before}{value}"
 
 
 def _values(value: ValueShape) -> str:
