@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.console.echo_check import AROUND, EchoCheck
 
-TEXT = st.binary().map(lambda data: data.replace(b"\x1b", b"").replace(b" ", b"_"))
+TEXT = st.binary().map(lambda data: data.translate(None, b"\x1b \b\x7f"))
+"""Of which each byte comes back as itself: editors rub out for BS and DEL."""
 
 
 def checked(typed: bytes, *output: bytes) -> EchoCheck:
