@@ -18,6 +18,9 @@ TOP = (
 )
 """top on a vt220: no alternate screen."""
 
+TOP_BEGUN = b"\x1b[?25l\x1b[H\x1b[J\x1b[m\x1b(Btop - 12:33:51\x1b[m\x1b(B\x1b[K\r\nTasks:\x1b[K\r\n"
+"""top on a vt220 before it paints its screen a second time."""
+
 DIALOG = (
     b"\x1b[?1049h\x1b[1;24r\x1b[m\x1b[4l\x1b[37m\x1b[44m\x1b[H\x1b[2J\x1b[9;20H\x1b[30m\x1b[47m"
     b"\x1b(0lqqqqqqqqqqqk\x1b(B\x1b[10;20H\x1b(0x\x1b(B Configure \x1b(0x\x1b(B\x1b[11;20H"

@@ -64,7 +64,7 @@ class Decided(SynchronousTestCase):
     """Which output is that of a program that uses the whole screen."""
 
     def test_programs_that_use_it(self) -> None:
-        for data in (screens.VI, screens.TOP, screens.DIALOG, screens.GRUB):
+        for data in (*(screens.VI, screens.TOP, screens.TOP_BEGUN, screens.DIALOG, screens.GRUB),):
             self.assertTrue(may_be_full_screen(data))
             self.assertIsNotNone(snapshot(data), data)
             self.assertIsNotNone(snapshot(screens.SHELL + data))

@@ -26,7 +26,10 @@ CUT = 256
 """Bytes of the beginning in which a whole sequence or line has to begin, else all is taken."""
 
 # Where a program puts the cursor: row and column, home, a row, margins. Home in front of an
-# erasure is `clear`. Rows from 200 on are questions for the size of the terminal.
+# erasure is `clear`, unless the cursor is hidden. Rows from 200 on are questions for the size of
+# the terminal.
+_HOME = re.compile(rb"\x1b\[(?:1?;1?)?H")
+_HIDDEN = b"\x1b[?25l"
 _ADDRESS = re.compile(
     rb"\x1b\[(?:"
     rb"(?P<row>[01]?[0-9]{0,2})(?:;(?P<column>[0-9]{0,3}))?[Hf](?!\x1b\[[023]?J)"
@@ -87,7 +90,8 @@ def painted(output: bytes, is_cut: bool, size: Size | None, window: Size) -> Pai
 
 def may_be_full_screen(output: bytes) -> bool:
     """Whether `snapshot` is worth its time: a quick look."""
-    return bool(_ADDRESS.search(output) or _ALTERNATE_ON.search(output))
+    is_hidden = _HIDDEN in output and _HOME.search(output)
+    return bool(_ADDRESS.search(output) or _ALTERNATE_ON.search(output) or is_hidden)
 
 
 def snapshot(output: bytes, is_cut: bool = False, size: Size | None = None) -> Snapshot | None:
@@ -104,7 +108,8 @@ def snapshot(output: bytes, is_cut: bool = False, size: Size | None = None) -> S
     modes = TerminalModes()
     modes.feed(whole)
     size = size or addressed_size(whole)
-    if not (modes.is_alternate or _is_addressed(whole, size.rows)):
+    is_hidden = _HIDDEN in modes.set_up and _has_homed(whole, size.rows)
+    if not (modes.is_alternate or is_hidden or _is_addressed(whole, size.rows)):
         return None
     screen = EmulatedScreen(size.columns, size.rows)
     try:
@@ -126,6 +131,12 @@ def _is_addressed(output: bytes, rows: int) -> bool:
         return False
     row = last["row"] or last["line"] or b"0"
     return int(row) < rows or not _LEFT.match(output, last.end())
+
+
+def _has_homed(output: bytes, rows: int) -> bool:
+    """Whether the cursor was in the first row, and less than a screenful of lines has followed."""
+    last = next(iter(deque(_HOME.finditer(output), maxlen=1)), None)
+    return last is not None and output.count(b"\n", last.end()) < rows
 
 
 def addressed_size(output: bytes) -> Size:

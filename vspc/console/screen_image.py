@@ -78,13 +78,11 @@ class ScreenImage:
 
     def _cursor(self, columns: int, first: int) -> Iterator[bytes]:
         x, y = self.cursor
-        row = self.rows[y]
-        if x < self.columns or columns != self.columns or len(row) < x or not row[x - 1].text:
+        last = self.rows[y][x - 1] if 0 < x <= len(self.rows[y]) else Cell(" ")
+        if x < self.columns or columns != self.columns or not last.text:
             yield _at(min(x, columns - 1), y - first)
         else:  # the next character begins the next row: only to print here brings it about
-            yield (
-                _at(x - 1, y - first) + row[x - 1].rendition + row[x - 1].text.encode() + b"\x1b[m"
-            )
+            yield _at(x - 1, y - first) + last.rendition + last.text.encode() + b"\x1b[m"
 
 
 def _at(x: int, y: int) -> bytes:
