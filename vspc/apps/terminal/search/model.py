@@ -31,6 +31,7 @@ class SearchModel:
     found: int | None = None
     text: str = field(default="", init=False)  # the pattern
     note: str = field(default="", init=False)
+    problem: str = field(default="", init=False)  # with what was typed
     seen: tuple[int, int] | None = field(default=None, init=False)  # offsets of what was found
     _pattern: SearchPattern | None = field(default=None, init=False)
     _asked: Find | Show | None = field(default=None, init=False)
@@ -47,15 +48,15 @@ class SearchModel:
         return self._ask(Show(None, self.start))
 
     def search(self, text: str) -> Find | None:
-        """Look for the last line that matches `text`. What is no expression is taken as it is."""
-        self.typed = None
+        """Look for the last line that matches `text`."""
+        self.typed, self.problem = None, ""
         if not text:
-            self.note = "" if self._pattern is not None else NO_PATTERN
+            self.problem = "" if self._pattern is not None else NO_PATTERN
             return None
         try:
-            pattern = SearchPattern.of("pattern", text)
+            pattern = SearchPattern.of("/", text)
         except UsageError as error:
-            self.note = str(error)
+            self.problem = str(error).removeprefix("/: ")
             return None
         self.text, self._pattern, self.found = text, pattern, None
         return self._ask(Find(pattern, Direction.EARLIER, self.start))
@@ -63,7 +64,7 @@ class SearchModel:
     def move(self, direction: Direction) -> Find | None:
         """The next match in that direction."""
         if self._pattern is None:
-            self.note = NO_PATTERN
+            self.problem = NO_PATTERN
             return None
         line, offset = self.found_line, self.start if self.found is None else self.found
         if direction is Direction.LATER and self.found is not None:
@@ -90,6 +91,7 @@ class SearchModel:
         return None if not self.lines else self._ask(Show(self._pattern, self.lines[0].offset))
 
     def _ask(self, request: T) -> T:
+        self.problem = ""
         self._asked, self.note = request, SEARCHING if isinstance(request, Find) else ""
         return request
 
@@ -121,6 +123,8 @@ class SearchModel:
         """The line about the search; `time` is that of the line that matched."""
         if self.typed is not None:
             return f"/{self.typed}"
+        if self.problem:
+            return self.problem
         pattern = f"/{safe(self.text, PATTERN_SHOWN)}/" if self.text else ""
         what = self.note or (time if self.found_line is not None else "")
         return "  ".join(filter(None, (meanwhile, pattern, what, HELP)))

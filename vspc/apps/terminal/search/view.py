@@ -272,7 +272,7 @@ class SearchMode(InputMode):
             whole = frame(model.lines, model.found, self._status, self._size)
             self._terminal.screen.draw(whole)
             return
-        state = (model.lines, model.note)
+        state = (model.lines, model.problem or model.note)
         if state != self._printed and model.note != SEARCHING:
             found = plain_lines(model.lines, model.found, self._size[0])
             is_new = model.lines != self._printed[0]
