@@ -44,13 +44,15 @@ class Filtering(SynchronousTestCase):
         listed = [
             row("lab/web01", zone="lab", description="Billing, primary"),
             row("web02:ttyS1", zone="default", port="ttyS1", note="alice: disk REPLACED"),
-            row("web03:2", port="2", zone="prod"),
+            row("web03:2", port="2", zone="prod", writer="alice,Carol"),
         ]
         for text, found in (
             ("zone:lab", ["lab/web01"]),
             ("zone:l", ["lab/web01"]),
             ("port:ttyS1", ["web02:ttyS1"]),
             ("port:ttys", ["web02:ttyS1"]),
+            ("writer:carol", ["web03:2"]),
+            ("carol", ["web03:2"]),
             ("port:", ["web02:ttyS1", "web03:2"]),
             ("port:1", []),
             ("note:billing", ["lab/web01"]),
@@ -391,6 +393,15 @@ class Telling(SynchronousTestCase):
         bench.source.refused = []
         bench.type(REFUSED)
         self.assertEqual(bench.screen.lines[0], "nothing is refused now")
+
+    def test_locks_are_shown_before_descriptions(self) -> None:
+        locked = "locked by alice (firmware) until 14:00"
+        listed = [row("web01", description="billing, primary", lock=locked), row("db")]
+        for columns, shown in ((70, ["LOCK"]), (80, ["LOCK", "DESCRIPTION"])):
+            bench = Bench(listed, columns).shown()
+            headings = bench.screen.lines[2].split()
+            self.assertEqual([h for h in headings if h in ("LOCK", "DESCRIPTION")], shown)
+        self.assertIn(locked, Bench(listed, 140).shown().screen.text)
 
     def test_descriptions_are_shown_where_there_is_room(self) -> None:
         listed = [row("web01", description="billing, primary", address="10.200.100.100"), row("db")]

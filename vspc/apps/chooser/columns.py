@@ -12,8 +12,8 @@ from vspc.common.values import age_text
 NAME_COLUMNS = 24
 """Columns that a name may take before another column is shown."""
 
-DESCRIPTION_COLUMNS = 12
-"""Columns that a description needs; it takes more where there is room."""
+WORDS_COLUMNS = 12
+"""Columns that a lock or a description needs; they take more where there is room."""
 
 
 @frozen
@@ -37,12 +37,14 @@ _WRITER = Column("WRITER", lambda row, _: row.writer, 16)
 _READERS = Column("READERS", lambda row, _: str(row.readers), 7, right=True)
 _OUTPUT = Column("OUTPUT", _age, 6, right=True)
 _ADDRESS = Column("ADDRESS", lambda row, _: row.address, 39)
+_LOCK = Column("LOCK", lambda row, _: row.lock, 60)
 _DESCRIPTION = Column("DESCRIPTION", lambda row, _: row.description, 200)
 
 _MEASURED: Mapping[Column, Callable[[Row], str]] = {
     _STATE: attrgetter("state"),
     _WRITER: attrgetter("writer"),
     _ADDRESS: attrgetter("address"),
+    _LOCK: attrgetter("lock"),
     _DESCRIPTION: attrgetter("description"),
 }
 
@@ -71,8 +73,9 @@ def measure(rows: Sequence[Row]) -> ListWidths:
     others = {column: _wanted_width(column, different) for column, different in texts.items()}
     for column in (_READERS, _OUTPUT):  # numbers change, and what is beside them must not move
         others[column] = column.limit
-    if not any(texts[_DESCRIPTION]):
-        others[_DESCRIPTION] = 0
+    for column in (_LOCK, _DESCRIPTION):
+        if not any(texts[column]):
+            others[column] = 0
     plain = all(map(attrgetter("is_plain"), rows))
     return ListWidths(_bounded(_NAME, name), others, 1 if plain else OCTETS)
 
@@ -102,17 +105,19 @@ def lay_out(wanted: ListWidths, columns: int) -> Layout:
 
 
 def _ends(wanted: ListWidths, room: int) -> list[tuple[Column, int]]:
-    """What is shown of address and description; the description, which somebody wrote to be read,
-    is shown first.
-    """
-    address, described = wanted.others[_ADDRESS], wanted.others[_DESCRIPTION]
-    needed = min(described, DESCRIPTION_COLUMNS)
-    both = needed + GAP + address + GAP <= room
-    if not described:
-        return [(_ADDRESS, address)] if address + GAP <= room else []
-    if both:
-        return [(_ADDRESS, address), (_DESCRIPTION, min(described, room - address - 2 * GAP))]
-    return [(_DESCRIPTION, min(described, room - GAP))] if needed + GAP <= room else []
+    """What is shown of locks, descriptions and addresses: first what somebody wrote to be read."""
+    widths = dict[Column, int]()
+    for column in (_LOCK, _DESCRIPTION, _ADDRESS):
+        width = wanted.others[column]
+        needed = width if column is _ADDRESS else min(width, WORDS_COLUMNS)
+        if width and needed + GAP <= room:
+            widths[column] = needed
+            room -= needed + GAP
+    for column in widths:
+        more = min(room, wanted.others[column] - widths[column])
+        widths[column] += more
+        room -= more
+    return [(each, widths[each]) for each in (_ADDRESS, _LOCK, _DESCRIPTION) if each in widths]
 
 
 def shared_names(rows: Sequence[Row]) -> Mapping[str, int]:

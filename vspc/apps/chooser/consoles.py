@@ -287,7 +287,8 @@ class ConsoleChooser:
 
         def ended(status: int) -> None:
             if pauses or status != DONE:
-                channel.start(Pause(channel, f"{verb}: status {status}", back))
+                how = "done" if status == DONE else f"status {status}"
+                channel.start(Pause(channel, f"{verb}: {how}", back))
             else:
                 back()
 

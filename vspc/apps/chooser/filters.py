@@ -54,7 +54,12 @@ def _is_about(row: Row, word: str) -> bool:
     state = row.state.casefold()
     # Nearly all are connected: the first letters of that would narrow nothing.
     has_state = state.startswith(word) and (state != USUAL_STATE or word == USUAL_STATE)
-    return has_state or row.writer.casefold().startswith(word)
+    return has_state or _writes(row, word)
+
+
+def _writes(row: Row, word: str) -> bool:
+    """Whether the name of one who writes begins with `word`; several may."""
+    return any(name.startswith(word) for name in row.writer.casefold().split(","))
 
 
 def _state(rows: Sequence[Row], word: str) -> list[Row]:
@@ -64,7 +69,7 @@ def _state(rows: Sequence[Row], word: str) -> list[Row]:
 
 
 def _writer(rows: Sequence[Row], word: str) -> list[Row]:
-    return [row for row in rows if row.writer.casefold().startswith(word)]
+    return [row for row in rows if _writes(row, word)]
 
 
 def _name(rows: Sequence[Row], word: str) -> list[Row]:

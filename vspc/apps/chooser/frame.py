@@ -34,6 +34,7 @@ BELOW = 14
 _BOLD, _PLAIN, _REVERSE = "1", "", "7"
 
 _KEYS = (
+    "Enter attach  Space mark  ^V preview  left/right lists  Esc clear/leave  ? help",
     "up/down move  Enter attach  Esc clear/leave  ? help",
     "Enter attach  Esc clear/leave  ? help",
     "Enter attach  Esc leave",

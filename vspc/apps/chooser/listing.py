@@ -10,7 +10,7 @@ from operator import attrgetter
 from attrs import frozen
 
 from vspc.apps.chooser.row import Row
-from vspc.apps.describe import description, place, readers, state_word
+from vspc.apps.describe import description, place, readers, state_word, writers
 from vspc.apps.verbs.context import VerbContext, handle_of
 from vspc.common.clock import Cancellable
 from vspc.common.text import safe
@@ -164,7 +164,7 @@ def _about(event: Event) -> ConsoleRef | None:
 
 
 def _listed(console: Console, now: float, before: ListedConsole | None) -> ListedConsole:
-    title, port, writer, subject = console.title, console.port, console.pen.holder, console.subject
+    title, port, lock, subject = console.title, console.port, console.pen.lock, console.subject
     if before is None or before.row.name != title or before.subject != subject:
         handle = title if _PLAIN.fullmatch(title) else handle_of(console)
         order = name_order(console)
@@ -174,13 +174,14 @@ def _listed(console: Console, now: float, before: ListedConsole | None) -> Liste
         handle=handle,
         name=title,
         state=state_word(console),
-        writer=writer.operator.name if writer is not None else None,
+        writer=",".join(writers(console)) or None,
         readers=len(readers(console)) if console.attachments else 0,
         address=place(console, now),
         key=console,
         speaker=console.link,
         zone=console.vm.zone,
         port="" if port is None else str(port),
+        lock="" if lock is None else lock.long_text,
         description=description(console),
         note=safe(console.text.note, LENGTH),
     )

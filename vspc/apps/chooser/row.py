@@ -54,6 +54,7 @@ class Row:
     speaker: Speaker = field(default=Spoke(), eq=False)
     zone: str = field(default="", converter=ensure_safe)
     port: str = field(default="", converter=ensure_safe)
+    lock: str = field(default="", converter=ensure_safe)
     description: str = field(default="", converter=ensure_safe)
     note: str = field(default="", converter=ensure_safe)
     folded: str = field(init=False, eq=False, repr=False)
@@ -75,7 +76,7 @@ class Row:
 
     @is_plain.default
     def _weigh(self) -> bool:
-        texts = (self.name, self.state, self.writer, self.address, self.description)
+        texts = (self.name, self.state, self.writer, self.address, self.lock, self.description)
         return all(map(str.isascii, texts))
 
     @is_usual.default

@@ -99,6 +99,11 @@ class _Wanted:
             else:
                 self._fits.append(fitting(word))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a console that appears may be one of them."""
+        return bool(self._fits)
+
     def has(self, console: Console) -> bool:
         """Whether `console` is one of them."""
         return console.id in self._ids or any(fits(console) for fits in self._fits)
@@ -194,7 +199,8 @@ class _Watch:
             await self._join()
             count = len(self._sources)
             those = "1 console" if count == 1 else f"{count} consoles"
-            self._call.remark(f"watching {those}, and those that appear; Control-C ends it")
+            later = ", and those that appear" if self._wanted.is_open else ""
+            self._call.remark(f"watching {those}{later}; Control-C ends it")
             while True:
                 await self._round()
         finally:
