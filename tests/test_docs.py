@@ -173,10 +173,11 @@ class Configurations(SynchronousTestCase):
     def completed(self, text: str) -> str:
         """With the operators and groups that its rules name."""
         tables = tomllib.loads(text)
-        named = {who for rule in tables.get("access", []) for who in rule["operators"]}
+        rules = tables.get("access", [])
+        named = {who for each in rules for who in (*each["operators"], *each.get("approve", ()))}
         more = ""
         for who in sorted(named - {"*"} - tables.get("operators", {}).keys()):
-            name, groups = ("helper", [who[1:]]) if who.startswith("@") else (who, [])
+            name, groups = (f"helper-{who[1:]}", [who[1:]]) if who.startswith("@") else (who, [])
             more += f'[operators.{name}]\nauthorized_keys = ["{KEY}"]\ngroups = {groups}\n'
         return text + more
 

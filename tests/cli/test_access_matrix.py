@@ -300,6 +300,11 @@ class Printed(AccessTest):
             main(["access", "--config", str(self.path), "--hurry"])
         self.assertEqual(caught.exception.code, 2)
 
+    def test_who_has_to_approve_it(self) -> None:
+        self.path.write_text(TEXT.replace("require_reason = true", 'approve = ["bob", "@seniors"]'))
+        _, lines, _ = self.run_it("--operator", "alice", "--console", "web1", "--offline")
+        self.assertIn("read,write (approved by @seniors, bob)", lines[1])
+
     def test_as_json(self) -> None:
         _, lines, _ = self.run_it("--json", "--operator", "alice")
         cells = json.loads("\n".join(lines))
@@ -309,12 +314,14 @@ class Printed(AccessTest):
             {
                 "operator": "alice",
                 "certificate": None,
+                "granted": None,
                 "console": "web*",
                 "vm_name": "web*",
                 "zone": "default",
                 "uuid": None,
                 "rights": ["read", "write"],
                 "require_reason": True,
+                "approve": [],
                 "history": None,
                 "file": str(self.path.absolute()),
                 "role": None,

@@ -154,6 +154,31 @@ class Warnings(ConfigTest):
         self.assertEqual(len(found), 4)
         self.assertIn("6 more", found[-1])
 
+    def approving(self, approve: str, rights: str = "'read', 'write'") -> str:
+        people = (
+            f"[operators.alice]\nauthorized_keys = ['{KEY}']\ngroups = ['ops', 'leads']\n"
+            f"[operators.bob]\nauthorized_keys = ['{KEY}']\ngroups = ['ops']\n"
+        )
+        rule = f"operators = ['alice']\nconsoles = ['*']\nrights = [{rights}]\n"
+        return f"{people}[[access]]\n{rule}approve = {approve}\n"
+
+    def test_approval_that_nobody_can_give_or_nothing_needs(self) -> None:
+        for approve, rights, said in (
+            ("['@ops', 'bob']", "'read', 'break'", ""),
+            ("['*']", "'read', 'write'", ""),
+            ("['@ops']", "'read'", "nothing needs approval"),
+            ("['alice']", "'read', 'write'", "alice cannot approve what the same operator types"),
+            ("['@leads']", "'read', 'write'", "only alice is in @leads"),
+        ):
+            found = [w for w in self.load(self.approving(approve, rights)).warnings if "appro" in w]
+            self.assertEqual(bool(found), bool(said), found)
+            self.assertIn(said, "".join(found))
+
+    def test_approval_by_nobody_or_by_unknown_ones(self) -> None:
+        for approve, key in (("[]", ""), ("['@lads']", "[0]"), ("['carol']", "[0]")):
+            found = self.mistakes(self.approving(approve))
+            self.assertEqual(list(found), [f"access[0].approve{key}"])
+
     def test_a_reason_that_is_written_nowhere(self) -> None:
         where = "consoles = ['a']\nrequire_reason = true"
         more = "[audit]\nenabled = false\n"

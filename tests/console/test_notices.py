@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, READ, FakeLine, FakeSink, World, session
+from vspc.console.access import Operator, Rights, Subject, approval_needed
 from vspc.console.attachment import Attachment, AttachmentKind
 from vspc.console.console import Console
 from vspc.console.events import How
@@ -169,6 +170,34 @@ class Scene:
     def loses_write(self) -> None:
         self.console.reassess(lambda _operator, _subject: READ)
 
+    # Approval of what others type
+
+    def rules(self, needs: str = "", gives: str = "") -> None:
+        def rights(who: Operator, _subject: Subject) -> Rights:
+            need = approval_needed(["@leads"]) if who.name == needs else frozenset()
+            return ALL | need | ({"approves:@leads"} if who.name == gives else frozenset())
+
+        self.console.reassess(rights)
+
+    def alice_needs_approval(self) -> None:
+        self.other("bob")
+        self.rules("alice", "bob")
+        self.alice.take_pen()
+
+    def alice_may_approve(self) -> None:
+        self.other("bob")
+        self.rules("bob", "alice")
+        self.other("bob").take_pen()
+
+    def is_approved(self) -> None:
+        self.console.attachments.approvals.answer(self.other("bob"), yes=True)
+
+    def is_not_approved(self) -> None:
+        self.console.attachments.approvals.answer(self.other("bob"), yes=False)
+
+    def bob_leaves(self) -> None:
+        self.other("bob").detach()
+
     def gets_write(self) -> None:
         self.console.reassess(lambda _operator, _subject: ALL)
 
@@ -295,6 +324,33 @@ CONDITIONS: tuple[Begins, ...] = (
             ((forty_seconds,), NoticeKind.PEN_GONE),
             ((Scene.alice_says_yes,), NoticeKind.PEN_GONE),
             ((Scene.bob_forces,), NoticeKind.PEN_TAKEN),
+        ),
+    ),
+    Begins(
+        (Scene.alice_needs_approval,),
+        NoticeKind.APPROVAL_NEEDED,
+        (
+            ((Scene.is_approved,), NoticeKind.APPROVAL_GIVEN),
+            ((Scene.is_not_approved,), NoticeKind.APPROVAL_REFUSED),
+            ((an_hour,), NoticeKind.APPROVAL_REFUSED),
+            ((Scene.rules,), NoticeKind.APPROVAL_NEEDLESS),
+        ),
+    ),
+    Begins(
+        (Scene.alice_needs_approval, Scene.is_approved),
+        NoticeKind.APPROVAL_GIVEN,
+        (
+            ((Scene.bob_leaves,), NoticeKind.APPROVAL_ENDED),
+            ((an_hour,), NoticeKind.APPROVAL_ENDED),
+        ),
+    ),
+    Begins(
+        (Scene.alice_may_approve,),
+        NoticeKind.APPROVAL_ASKED,
+        (
+            ((Scene.bob_leaves,), NoticeKind.APPROVAL_OVER),
+            ((an_hour,), NoticeKind.APPROVAL_OVER),
+            ((Scene.rules,), NoticeKind.APPROVAL_OVER),
         ),
     ),
     Begins(  # one who asked the former holder waits for the next one

@@ -11,7 +11,7 @@ from attrs import define
 
 from vspc.apps.describe import cautions, refusal_text
 from vspc.apps.leasing import LeaseWish, ProgramLease
-from vspc.apps.verbs.context import DENIED, FAILED, Call, VerbExit
+from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, VerbExit
 from vspc.apps.verbs.grammar import Flag
 from vspc.common.clock import Cancellable, cancel
 from vspc.console.attachment import Attachment, Refusal, Typed
@@ -32,6 +32,9 @@ DENIALS = frozenset(
     {Refusal.RIGHT, Refusal.PEN, Refusal.REASON, Refusal.AUDIT, Refusal.LOCKED, Refusal.JOIN}
 )
 """Refusals for what an operator may not do, as opposed to the state of the VM."""
+
+LAPSED = frozenset({Refusal.UNANSWERED})
+"""Refusals because something took too long: exit status 5."""
 
 NOT_DENIED = frozenset(
     {
@@ -291,6 +294,8 @@ class Typist:
         )
         self._pending = bytearray()
         self._pumping = False
+        self._types = True
+        self._begins_later = False  # when its typing is approved
         self.typed = 0
         self.dropped = 0
         self.offset = console.history.end
@@ -301,15 +306,22 @@ class Typist:
         """Print what the operator has to be warned of, and take the pen if that is allowed. What
         never `types` may have a lease of a VM that is away.
         """
-        attachment, pen = self._attachment, self._console.pen
         for caution in cautions(self._call.context, self._console):
             self._call.remark(caution)
+        self._types = types
+        self._refusal = self._take_pen()
+
+    def _take_pen(self) -> Refusal | None:
+        """Now, or when the typing is approved; why not, if that fails."""
+        attachment, pen, refusal = self._attachment, self._console.pen, None
         if self._lease is not None:
-            self._refusal = self._lease.take(self._force)
+            refusal = self._lease.take(self._force)
         elif self._force and (pen.holder or pen.lock) and _may_force(attachment):
-            self._refusal = attachment.take_pen(force=True)
-        if types:
-            self._refusal = self._refusal or attachment.may_type()
+            refusal = attachment.take_pen(force=True)
+        self._begins_later = attachment.waits_for_approval
+        if self._begins_later or refusal is not None:
+            return None if self._begins_later else refusal
+        return attachment.may_type() if self._types else None
 
     def _lease_over(self, why: str, status: int) -> None:
         self._over = why, status
@@ -325,6 +337,8 @@ class Typist:
         if self._pumping:
             return
         self._pumping = True
+        if self._begins_later and self._refusal is None:
+            self._refusal = self._take_pen()
         while self._pending and self._refusal is None and self._over is None:
             piece = bytes(self._pending[:PIECE])
             typed = self._attachment.type(piece)
@@ -400,6 +414,8 @@ def _may_force(attachment: Attachment) -> bool:
 
 def refused_status(refusal: Refusal) -> int:
     """The exit status of a verb that may not type."""
+    if refusal in LAPSED:
+        return TIMED_OUT
     return FAILED if refusal in NOT_DENIED else DENIED
 
 

@@ -66,8 +66,19 @@ def refusal_text(
             return "too many pens are locked"
         case Refusal.LEASE:
             return f"{title} has no such lease of yours"
+        case Refusal.APPROVAL | Refusal.UNANSWERED:
+            return f"{title}: {obstacle(session, console)}"
         case Refusal.AUDIT:
             return "typing is not allowed while the audit file cannot be written"
+
+
+def obstacle(session: Session, console: Console) -> str:
+    """What `session` lacks to type where a rule asks for the approval of another operator."""
+    approvals = console.attachments.approvals
+    for each in console.attachments:
+        if each.session.id == session.id and approvals.refusal(each) is not None:
+            return approvals.obstacle(each)
+    return "typing needs approval"
 
 
 def readers(console: Console) -> list[str]:
@@ -258,6 +269,7 @@ def cautions(context: VerbContext, console: Console) -> list[str]:
 
 def presence(console: Console, attachment: Attachment) -> dict[str, object]:
     """An attachment, as `who` has it."""
+    approver = console.attachments.approvals.approver(attachment)
     return {
         "console": console.title,
         "handle": handle_of(console),
@@ -265,6 +277,7 @@ def presence(console: Console, attachment: Attachment) -> dict[str, object]:
         "address": attachment.address,
         "since": timestamp(attachment.since),
         "writes": attachment.has_pen,
+        "approved_by": None if approver is None else approver.operator.name,
     }
 
 
@@ -277,6 +290,8 @@ def banner(console: Console, now: float, mine: Attachment) -> str:
         pen = told_together(mine.session, console, "writes", "write")
     if console.pen.lock is not None:
         pen = f"{pen}, {console.pen.lock.long_text}"
+    if {"write", "break"} & mine.rights and console.attachments.approvals.refusal(mine):
+        pen = f"{pen}, {console.attachments.approvals.obstacle(mine)}"
     others = sum(a is not mine for a in console.attachments)
     people = f"{others} other{'' if others == 1 else 's'}"
     why = absence(console, now) if console.dial_uri else ""

@@ -12,7 +12,6 @@ from functools import partial
 from attrs import frozen
 
 from vspc.apps.console_input import (
-    NOT_DENIED,
     OperatorInput,
     RefusedInput,
     catch_pen,
@@ -22,7 +21,7 @@ from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.forms import PLAIN, BreakKey, Form, Mistake, ProgramInput
 from vspc.apps.leasing import LeaseWish, ProgramLease
-from vspc.apps.verbs.context import DENIED, DONE, FAILED, Call, complain
+from vspc.apps.verbs.context import DONE, FAILED, Call, complain
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.console import Console
 from vspc.console.events import Event, PenReleased, PenTaken
@@ -40,7 +39,15 @@ class BridgeRules:
     """
 
     refusals: frozenset[Refusal] = frozenset(
-        {Refusal.PEN, Refusal.LOCKED, Refusal.RIGHT, Refusal.READ_ONLY, Refusal.REASON}
+        {
+            Refusal.PEN,
+            Refusal.LOCKED,
+            Refusal.RIGHT,
+            Refusal.READ_ONLY,
+            Refusal.REASON,
+            Refusal.APPROVAL,
+            Refusal.UNANSWERED,
+        }
     )
     breaks: bool = True
     unsent: bool = False
@@ -93,6 +100,7 @@ class ExactBridge(Program):
             if wish is None
             else ProgramLease(call, console, self._attachment, wish, self._lease_over)
         )
+        self._begins_later = False  # when its typing is approved
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
         self._refusals = RefusedInput(call, console, partial(self._tell, "refused"))
@@ -111,16 +119,24 @@ class ExactBridge(Program):
         if early:  # before the end of input, of which the channel may tell at once
             self.received(early)
         self._channel.start(self)
+        self._caught(refusal)
+        self.ready()
+
+    def _caught(self, refusal: Refusal | None) -> None:
         if refusal is not None and not self._is_over:
             self._refusals.record(refusal)
             self._tell("refused", self._refusals.text(refusal))
             self._leave(refused_status(refusal))
-        self.ready()
 
     def _take_pen(self) -> Refusal | None:
+        """What it begins with: now, or when its typing is approved; why not, if that fails."""
+        refusal = None
         if self._lease is not None:
-            return self._lease.take()
-        return catch_pen(self._console, self._attachment) if self._catches else None
+            refusal = self._lease.take()
+        elif self._catches:
+            refusal = catch_pen(self._console, self._attachment)
+        self._begins_later = self._attachment.waits_for_approval
+        return None if self._begins_later else refusal
 
     def _lease_over(self, why: str, status: int) -> None:
         """What the VM has printed until now is shown, and nothing is typed any more."""
@@ -214,6 +230,8 @@ class ExactBridge(Program):
         self._output.go_on()
 
     def writable(self) -> None:
+        if self._begins_later:
+            self._caught(self._take_pen())
         self._input.pump()
         self._input.settle()
         self._leave_at_end()
@@ -268,7 +286,7 @@ class ExactBridge(Program):
     def _refused(self, refusal: Refusal, count: int, breaks: int) -> None:
         self._refusals.add(refusal, count, breaks)
         if refusal in self._rules.refusals and (count or self._rules.breaks):
-            self._leave(FAILED if refusal in NOT_DENIED else DENIED)
+            self._leave(refused_status(refusal))
 
     def _sent(self, _delivered: int, dropped: int) -> None:
         if dropped and not self._is_purging:

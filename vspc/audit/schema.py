@@ -76,6 +76,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "force": _of(_YES, _YES, "from_operator"),
         "ask": _of(_YES, _YES, "result", "holder"),
         "give": _of(_YES, _YES, "result", "from_operator"),
+        "approve": _of(_YES, _YES, "result", "subject cause"),
         "lock": _of(_MAY, _YES, "result owner until", "detail keep"),
         "lease": _of(_MAY, _YES, "result owner until", "detail"),
         "break": _of(_MAY, _YES, "direction"),

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.common.addresses import rate_key
 from vspc.common.clock import timestamp
+from vspc.console.approvals import Approval
 from vspc.console.audit import Audit
 from vspc.console.events import (
     Attached,
@@ -181,6 +182,13 @@ class AuditSubscriber:
             case PenGiven(attachment, giver, because):
                 former = None if giver is None else giver.operator.name
                 self._of("give", attachment, result=because.value, from_operator=former)
+            case Approval(attachment, step, None, end):
+                why = None if end is None else end.value
+                self._of("approve", attachment, result=step.value, cause=why)
+            case Approval(attachment, step, Session() as by, _):
+                asker = attachment.session.operator.name
+                facts = {"result": step.value, "subject": asker}
+                self.audit.record("approve", by, attachment.console, **facts)
             case PenJoined(attachment):
                 self._of("pen", attachment, result="joined")
             case PenLocked(console, by, lock):

@@ -23,7 +23,7 @@ from vspc.common.globs import is_glob
 from vspc.common.text import safe
 from vspc.common.values import written_duration
 from vspc.config import Config
-from vspc.console.access import REASON
+from vspc.console.access import REASON, approvers
 
 NOT_FOUND = 3
 """Exit status for an unknown operator or console (contract)."""
@@ -117,6 +117,8 @@ def rights_text(cell: AccessCell) -> str:
     """`read,write`, with what is required or withheld in brackets."""
     words = ",".join(word for word in _ORDER if word in cell.rights) or "-"
     notes = ["with a reason"] if REASON in cell.rights else []
+    if names := approvers(cell.rights):
+        notes.append(f"approved by {listed(names, WIDTH)}")
     if cell.history is not None and cell.rights:
         notes.append(f"the last {written_duration(cell.history)}")
     return f"{words} ({', '.join(notes)})" if notes else words
@@ -205,12 +207,14 @@ def _facts(
     return {
         "operator": row.operator.name,
         "certificate": row.certificate or None,
+        "granted": None if row.operator.granted is None else sorted(row.operator.granted),
         "console": column.label,
         "vm_name": subject.name,
         "zone": subject.zone,
         "uuid": subject.uuid,
         "rights": [word for word in _ORDER if word in cell.rights],
         "require_reason": REASON in cell.rights,
+        "approve": list(approvers(cell.rights)),
         "history": cell.history,
         "file": None if rule is None else str(config.path),
         "role": cell.role or None,

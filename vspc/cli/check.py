@@ -126,7 +126,8 @@ def _rule(rule: AccessRule) -> str:
         where.append(f"{listed} of {safe(str(rule.consoles_file.path))}")
     rights = ", ".join(rule.rights) or "nothing"
     reason = " with a reason" if rule.require_reason else ""
-    return f"{', '.join(rule.operators)} on {', '.join(where)}: {rights}{reason}"
+    approval = f" with approval by {', '.join(rule.approve)}" if rule.approve else ""
+    return f"{', '.join(rule.operators)} on {', '.join(where)}: {rights}{reason}{approval}"
 
 
 def _many(count: int, one: str, more: str = "") -> str:

@@ -209,8 +209,33 @@ def _alone(rule: AccessRule, config: Config) -> Iterator[str]:
         yield "its consoles_file is empty, so it never matches"
     if rule.rights and "read" not in rule.rights:
         yield "without read, the console is not visible and other rights have no effect"
+    yield from _approval(rule, config)
     if rule.require_reason and not config.audit.enabled:
         yield "require_reason: with [audit] off, the reason is not recorded"
+
+
+def _approval(rule: AccessRule, config: Config) -> Iterator[str]:
+    """Approval that nobody needs, or that nobody can give."""
+    if rule.approve is None:
+        return
+    if not {"write", "break"} & set(rule.rights):
+        yield "approve: without write or break, nothing needs approval"
+    may = set(rule.approve)
+    if len(may) == 1 and may == set(rule.operators) and may <= config.operators.keys():
+        yield f"approve: {rule.approve[0]} cannot approve what the same operator types"
+    for group in sorted(may):
+        named = [name for name, each in config.operators.items() if group[1:] in each.groups]
+        if group.startswith("@") and len(named) == 1 and not _may_be_given(group[1:], config):
+            only = named[0]
+            own = {"*", only, *(f"@{each}" for each in config.operators[only].groups)}
+            if own & set(rule.operators):
+                yield f"approve: only {only} is in {group}, and cannot approve what {only} types"
+
+
+def _may_be_given(group: str, config: Config) -> bool:
+    """Whether a login can put somebody into `group`."""
+    mapped = (name for each in config.ssh.certificates.map for name in each.groups)
+    return group in config.ssh.auth_command_groups or group in mapped
 
 
 def conflicts(config: Config, tainted: Tainted) -> Iterator[Finding]:

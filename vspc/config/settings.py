@@ -170,6 +170,9 @@ class AccessRule:
         default=None, metadata=unless_none(within_time(0, 36525 * 86400))
     )
     require_reason: bool = False
+    approve: tuple[Who, ...] | None = field(
+        default=None, metadata=unless_none(some("operators, groups or *; or remove the key"))
+    )
     line: int = field(default=0, eq=False, metadata=COMPUTED)
 
     @property
@@ -218,6 +221,7 @@ class ConsoleSettings:
     )
     pen_idle: Duration = field(default=Duration(900.0), metadata=within_time(0, 366 * 86400))
     ask_timeout: Duration = field(default=Duration(20.0), metadata=within_time(0, 86400))
+    approve_timeout: Duration = field(default=Duration(300.0), metadata=within_time(5, 86400))
     listen: tuple[SocketSettings, ...] = ()
     profile: tuple[ProfileSettings, ...] = ()
 

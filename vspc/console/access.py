@@ -18,6 +18,29 @@ AUDITORS: Rights = frozenset({"read"})
 REASON = "reason"
 """Among rights: to type under this rule a session must give a reason."""
 
+_NEEDS = "approve:"
+_GIVES = "approves:"
+
+
+def approval_needed(names: Iterable[str]) -> Rights:
+    """Among rights: to type one of `names` (operators, "@group", "*") has to approve."""
+    return frozenset(_NEEDS + name for name in names)
+
+
+def approvers(rights: Rights) -> tuple[str, ...]:
+    """Who may approve that an operator with `rights` types; nobody has to where that is empty."""
+    return tuple(sorted(each.removeprefix(_NEEDS) for each in rights if each.startswith(_NEEDS)))
+
+
+def approving(rights: Rights) -> Rights:
+    """What of `rights` is about approving what others type."""
+    return frozenset(each for each in rights if each.startswith(_GIVES))
+
+
+def may_approve(rights: Rights, needed: Rights) -> bool:
+    """Whether an operator with `rights` may approve that one with the rights `needed` types."""
+    return any(_GIVES + name in rights for name in approvers(needed))
+
 
 @frozen
 class Voucher:
@@ -63,6 +86,7 @@ class Rule:
     rights: Rights
     history: float | None = None  # seconds that one may look back; None: to the beginning
     where: str = ""  # the file and the line that it comes from
+    approve: frozenset[str] = frozenset()  # as `operators`: one of them has to approve typing
     index: "PatternIndex" = field(init=False, eq=False, repr=False)
 
     @index.default
@@ -79,11 +103,19 @@ class Rule:
 
     def names(self, operator: Operator) -> bool:
         """Whether it is about `operator`, on whatever console."""
-        return (
-            "*" in self.operators
-            or (operator.name in self.operators and not operator.name.startswith("@"))
-            or any(f"@{group}" in self.operators for group in operator.groups)
-        )
+        return bool(_called(self.operators, operator))
+
+    def approving(self, operator: Operator) -> Rights:
+        """What lets `operator` approve what others type under this rule."""
+        return frozenset(_GIVES + name for name in _called(self.approve, operator))
+
+
+def _called(names: frozenset[str], operator: Operator) -> frozenset[str]:
+    """Those of `names` that mean `operator`."""
+    own = {"*", *(f"@{group}" for group in operator.groups)}
+    if not operator.name.startswith("@"):
+        own.add(operator.name)
+    return names & own
 
 
 def matches(pattern: str, subject: Subject) -> bool:
@@ -181,10 +213,13 @@ def _matched(subject: Subject) -> str:
 
 @frozen
 class OperatorRules:
-    """The rules that name one operator: which consoles, and the rights on those."""
+    """The rules that name one operator: which consoles, and the rights on those. `approves`: those
+    that let it approve what others type.
+    """
 
     rules: tuple[tuple[PatternIndex, Rights], ...] = ()
     roles: frozenset[str] = frozenset()
+    approves: tuple[tuple[PatternIndex, Rights], ...] = ()
 
     def rights(self, subject: Subject) -> Rights:
         """See `Access.rights`."""
@@ -195,7 +230,12 @@ class OperatorRules:
             if index.has_named(subject, name):
                 found = rights
                 break
-        return found | AUDITORS if "audit" in self.roles else found
+        if "audit" in self.roles:
+            found |= AUDITORS
+        if self.approves and "read" in found:
+            for index, rights in self.approves:
+                found |= rights if index.has_named(subject, name) else NOTHING
+        return found
 
 
 @frozen
@@ -208,7 +248,7 @@ class Access:
         """What `operator` may do; empty means that the console does not exist for it.
 
         Auditors read everything. A quarantined console is read by administrators only, and takes
-        no input.
+        no input. Who reads a console may approve what is typed there where a rule says so.
         """
         return self.about(operator).rights(subject)
 
@@ -224,7 +264,8 @@ class Access:
     def about(self, operator: Operator) -> "OperatorRules":
         """What counts for one operator, to be asked about many consoles."""
         rules = tuple((rule.index, rule.rights) for rule in self.rules if rule.names(operator))
-        return OperatorRules(rules, operator.roles)
+        approves = tuple((rule.index, rule.approving(operator)) for rule in self.rules)
+        return OperatorRules(rules, operator.roles, tuple(each for each in approves if each[1]))
 
     def alike(self, one: Subject, other: Subject) -> bool:
         """Whether each rule matches both or neither, for any operator."""

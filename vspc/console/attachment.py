@@ -76,6 +76,8 @@ class Refusal(Enum):
     QUEUE = "queue"  # too many wait for the pen
     LOCKS = "locks"  # too many pens are locked
     LEASE = "lease"  # there is no such lease
+    APPROVAL = "approval"  # another operator has to approve it, and has not
+    UNANSWERED = "unanswered"  # a program waited for approval for too long
 
 
 @frozen
@@ -123,8 +125,22 @@ class SharedPen(Protocol):
         """`attachment` asks for it; with `force` also if another holds it."""
 
 
+class TypingApprovals(Protocol):
+    """Who has been approved to type on a console, as its attachments need it."""
+
+    def refusal(self, attachment: "Attachment") -> Refusal | None:
+        """Why it may not type, as far as this is about approval."""
+
+    def is_open(self, attachment: "Attachment") -> bool:
+        """Whether it has asked, and has no answer yet."""
+
+
 class AttachmentGroup(Protocol):
     """All attachments of one console, as each of them needs them."""
+
+    @property
+    def approvals(self) -> TypingApprovals:
+        """Where a rule asks for the approval of another operator."""
 
     @property
     def pen(self) -> SharedPen:
@@ -310,6 +326,8 @@ class Attachment:
     def type(self, data: bytes) -> Typed:
         """Type `data` at the VM; the first key typed while the pen is free takes it."""
         refusal = self._refusal("write")
+        if refusal is not None and self.waits_for_approval:
+            return Typed(0)
         return Typed(0, refusal) if refusal else Typed(self.console.input.type(data, self.account))
 
     def send_break(self) -> Typed:
@@ -318,14 +336,24 @@ class Attachment:
         """
         refusal = self._refusal("break")
         if refusal is not None:
-            return Typed(0, refusal)
+            return Typed(0, None if self.waits_for_approval else refusal)
         if not self.console.carries_break:
             return Typed(0, Refusal.LINE)
         return Typed(int(self.console.input.send_break(self.account)))
 
     def may_type(self) -> Refusal | None:
-        """Take the pen as the first key would; why not, if it may not type."""
-        return self._refusal("write")
+        """Take the pen as the first key would; why not, if it may not type. What a program types
+        waits while it waits for approval, and is not refused.
+        """
+        refusal = self._refusal("write")
+        return None if self.waits_for_approval else refusal
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether this is a program whose input waits until its typing is approved, or refused. A
+        person's keys are refused meanwhile (law 2).
+        """
+        return not self.is_terminal and self.console.attachments.approvals.is_open(self)
 
     def _refusal(self, right: str) -> Refusal | None:
         if self.session.read_only:
@@ -352,6 +380,7 @@ class Attachment:
         rights, session = self.rights, self.session
         has_reason = REASON not in rights or bool(session.reason)
         may_write = "write" in rights and has_reason and not self.must_ask
+        may_write = may_write and self.console.attachments.approvals.refusal(self) is None
         return self.is_terminal and may_write and not self.reads_only
 
     def answer(self, data: bytes) -> Typed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vspc.console.approvals import Approvals
 from vspc.console.attachment import VERBS, Attachment, AttachmentKind
 from vspc.console.context import ConsoleContext
 from vspc.console.events import Attached, Detached, HostChange
@@ -20,7 +21,7 @@ class Attachments:
     `host_change` is the last change of host after which no operator has asked for the pen.
     """
 
-    __slots__ = ("_context", "_members", "host_change", "pen", "presence")
+    __slots__ = ("_context", "_members", "approvals", "host_change", "pen", "presence")
 
     def __init__(self, context: ConsoleContext, console: PenConsole) -> None:
         self._context = context
@@ -28,6 +29,7 @@ class Attachments:
         self.presence: PresenceNotices | None = None  # while there are members
         self.host_change: HostChange | None = None
         self.pen = Pen(context, console, self)
+        self.approvals = Approvals(context, self.pen.deny)
 
     def __iter__(self) -> Iterator[Attachment]:
         return iter(list(self._members))
@@ -50,6 +52,7 @@ class Attachments:
                 clock, pen = self._context.clock, self.pen
                 self.presence = PresenceNotices(self._members, clock, lambda: pen.state)
             self.presence.attached(attachment)
+        self.approvals.entered(attachment)
         self.mark()
 
     def leave(self, attachment: Attachment) -> None:
@@ -63,6 +66,7 @@ class Attachments:
         self._context.events.publish(Detached(attachment.ref))
         had_pen, is_requested = attachment.has_pen, self.pen.is_requested
         self.pen.left(attachment)
+        self.approvals.left(attachment)
         if self.presence is not None:
             freed = had_pen and not self.pen.holders
             self._show_left(self.presence, attachment, freed, is_requested)
@@ -114,6 +118,7 @@ class Attachments:
         """The host changed without proof: to type one has to ask for the pen again."""
         self.host_change = change
         self.pen.host_changed()
+        self.approvals.host_changed()
         for attachment in self._members:
             attachment.must_ask = True
         for attachment in list(self._members):

@@ -226,6 +226,7 @@ class Console:
             if "break" not in rights and (n := self.input.withdraw_breaks(attachment.account)):
                 attachment.show(NoticeKind.MAY_NOT_BREAK.notice(unsent=amount(0, n)))
 
+        self.attachments.approvals.reassess(self.attachments)
         lock = self.pen.lock
         if lock is not None and "write" not in rights_of(lock.operator, self.subject):
             self.pen.locking.end(LockEnd.RIGHT)

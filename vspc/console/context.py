@@ -94,6 +94,7 @@ class Wakeups:
 class ConsoleContext:
     """`pen_idle`: seconds after which a pen that is not used is laid down; 0: never.
     `ask_timeout`: seconds after which a holder who was asked for it has given it; 0: never.
+    `approve_timeout`: seconds for which a request for approval stands.
     """
 
     clock: Clock
@@ -107,6 +108,7 @@ class ConsoleContext:
     sessions: Sessions = field(factory=lambda: Sessions(Quota))
     descriptions: Descriptions = field(factory=Descriptions)
     ask_timeout: Callable[[], float] = lambda: 0.0
+    approve_timeout: Callable[[], float] = lambda: 300.0
     locks: PenLocks = field(
         default=Factory(
             lambda context: PenLocks(context.clock, context.events, context.sessions),

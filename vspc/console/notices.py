@@ -62,6 +62,14 @@ class NoticeKind(Enum):
     PEN_LOCKED = "{locked}"
     PEN_UNLOCKED = "{over}"
     MORE = "{counts}"
+    # Approval of what others type
+    APPROVAL_NEEDED = "typing needs approval by {names}; {who}"
+    APPROVAL_ASKED = "{asks} to type on {on}"
+    APPROVAL_GIVEN = "{who}: you may type while {name} is on the console, {limit} at most"
+    APPROVAL_REFUSED = "{who}: you may not type"
+    APPROVAL_OVER = "{told}"
+    APPROVAL_ENDED = "{why}{rest}"
+    APPROVAL_NEEDLESS = "typing needs no approval any more"
     # Text of other rooms, such as an operator's message
     TEXT = "{text}"
 

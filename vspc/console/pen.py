@@ -99,11 +99,13 @@ class Pen:
             return Refusal.RIGHT
         if REASON in attachment.rights and not attachment.session.reason:
             return Refusal.REASON
-        return None
+        return self._attachments.approvals.refusal(attachment)
 
     def refusal(self, attachment: Attachment, force: bool = False) -> Refusal | None:
         """Why `attachment` cannot have it now, with `force` also if another holds it."""
         unfit = self.fitness(attachment)
+        if unfit is Refusal.APPROVAL:
+            self._attachments.approvals.ask(attachment, again=True)
         if unfit is not None or attachment in self.holders:
             return unfit
         barred = self.locking.bars(attachment)
@@ -138,6 +140,10 @@ class Pen:
         if self.holders:
             self.is_requested = True
             return Refusal.PEN
+        unapproved = self._attachments.approvals.refusal(attachment)
+        if unapproved is not None:
+            self._attachments.approvals.ask(attachment)
+            return unapproved
         if "write" in attachment.rights:
             self._pick_up(attachment)
         return None
@@ -287,11 +293,16 @@ class Pen:
     def reassess(self, attachment: Attachment, why: str) -> None:
         """The rights of `attachment` have changed; `why` it may no longer type, if so."""
         if "write" not in attachment.rights:
-            self.line.leave(attachment, why)
-            self.lay_down(why, attachment=attachment)
+            self.deny(attachment, why)
         elif len(self.holders) > 1 and not self.may_share(self.holders):
             alone = "may no longer join another writer"
             self.lay_down(alone, alone, self.holders[-1])
+
+    def deny(self, attachment: Attachment, why: str) -> None:
+        """`attachment` may not have it: neither now nor as the next one in line."""
+        self.line.leave(attachment, why)
+        self.lay_down(why, attachment=attachment)
+        self.locking.end_lease(attachment, LockEnd.RIGHT)
 
     def host_changed(self) -> None:
         """The console's host is another one: it has to be asked for, and a lease is over."""

@@ -108,12 +108,17 @@ class PenLine:
     def _holder(self) -> str:
         return self._pen.holders[0].operator.name if self._pen.holders else ""
 
-    def _show_question(self, asker: Attachment) -> None:
+    def _show_question(self, _asker: Attachment) -> None:
         for holder in self._pen.holders:
             if holder.is_terminal:
-                asks = holder.session.about(asker.session, "asks", "ask")
-                hint = ("y N", ": {} gives it, {} refuses")
-                holder.show(NoticeKind.PEN_ASKED.notice(hint, asks=asks))
+                self.show_question(holder)
+
+    def show_question(self, holder: Attachment) -> None:
+        """Show `holder` the question that is open, if there is one."""
+        if self.asker is not None:
+            asks = holder.session.about(self.asker.session, "asks", "ask")
+            hint = ("y N", ": {} gives it, {} refuses")
+            holder.show(NoticeKind.PEN_ASKED.notice(hint, asks=asks))
 
     def leave(self, attachment: Attachment, why: str = "") -> bool:
         """It waits no longer; whether it did. It is told `why` unless that is empty."""
@@ -198,6 +203,11 @@ class PenLine:
         self, givers: tuple[Attachment, ...], to: Attachment, because: GivenBecause
     ) -> Refusal | None:
         refusal = self._pen.fitness(to)
+        approver = None
+        if refusal is Refusal.APPROVAL and because is not GivenBecause.UNANSWERED:
+            may_give = self._attachments.approvals.may_give
+            approver = next((each for each in givers if may_give(each, to)), None)
+            refusal = None if approver is not None else refusal
         bars = self._locking.bars(to)
         if refusal is None and bars and self._locking.is_leased:
             refusal = Refusal.LOCKED
@@ -205,6 +215,8 @@ class PenLine:
             refusal = Refusal.AUDIT
         if refusal is not None:
             return refusal
+        if approver is not None:
+            self._attachments.approvals.give(approver, to)
         if self._queue is not None and self._queue.asker is to:
             unanswered = because is GivenBecause.UNANSWERED
             self._publish_end(to, AskEnd.UNANSWERED if unanswered else AskEnd.GIVEN)

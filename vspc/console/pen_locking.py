@@ -7,7 +7,8 @@ from typing import Protocol
 
 from vspc.common.text import safe
 from vspc.common.values import duration_text
-from vspc.console.access import REASON, Rights
+from vspc.console.access import REASON, Rights, approvers
+from vspc.console.approvals import Approvals
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.context import ConsoleContext
 from vspc.console.events import EventSource
@@ -43,6 +44,10 @@ class PenViewers(Protocol):
 
     def __contains__(self, attachment: object) -> bool:
         """Whether it has not left."""
+
+    @property
+    def approvals(self) -> Approvals:
+        """Who has been approved to type."""
 
     @property
     def presence(self) -> PresenceNotices | None:
@@ -170,12 +175,15 @@ class PenLocking:
     def _no_lock(self, session: Session, rights: Rights) -> Refusal | None:
         """Why `session` cannot lock it, whoever holds it."""
         lock = self.lock
+        needs = bool(approvers(rights))
         if session.read_only:
             return Refusal.READ_ONLY
         if "write" not in rights:
             return Refusal.RIGHT
         if REASON in rights and not session.reason:
             return Refusal.REASON
+        if needs and not self._attachments.approvals.has_given(session.operator.name):
+            return Refusal.APPROVAL
         if lock is not None and (lock.is_lease or lock.operator.name != session.operator.name):
             return Refusal.LOCKED
         return Refusal.AUDIT if self._context.audit.refuses else None
@@ -244,14 +252,17 @@ class PenLocking:
     def use_lease(self, attachment: Attachment, lease_id: str) -> Refusal | None:
         """`attachment` types under a lease of its operator, whose own attachment lends the pen."""
         lock, lenders = self.lock, self._pen.holders
-        unfit = self._pen.fitness(attachment)
-        if unfit is not None:
+        unfit, approvals = self._pen.fitness(attachment), self._attachments.approvals
+        if unfit is not None and unfit is not approvals.refusal(attachment):
             return unfit
         if lock is None or lock.operator.name != attachment.operator.name:
             return Refusal.LEASE
         given = lease_id.encode("utf-8", "surrogatepass")
         if not lock.id or not secrets.compare_digest(lock.id.encode(), given):
             return Refusal.LEASE
+        if unfit is not None:
+            approvals.ask(attachment)
+            return unfit
         if attachment in lenders:
             return None
         if self._context.audit.refuses:

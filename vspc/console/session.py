@@ -3,7 +3,16 @@
 from attrs import evolve, field, frozen
 
 from vspc.common.text import safe
-from vspc.console.access import NOTHING, READING, Operator, Rights, Subject, Voucher, matches
+from vspc.console.access import (
+    NOTHING,
+    READING,
+    Operator,
+    Rights,
+    Subject,
+    Voucher,
+    approving,
+    matches,
+)
 
 Fact = str | int | float | bool | None
 """A value of an event in the audit file: flat, so that every tool can read it."""
@@ -127,7 +136,7 @@ class Session:
         """
         if not self.sees(subject):
             return NOTHING
-        return rights & READING if self.read_only else rights
+        return (rights & READING) | approving(rights) if self.read_only else rights
 
     @property
     def facts(self) -> dict[str, Fact]:

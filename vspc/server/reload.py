@@ -31,6 +31,7 @@ from vspc.console.access import (
     Rights,
     Rule,
     Subject,
+    approval_needed,
     matches,
 )
 from vspc.console.groups import ConsoleGroup
@@ -215,7 +216,11 @@ def rule(settings: AccessRule) -> Rule:
     rights = frozenset[str](settings.rights)
     if settings.require_reason:
         rights |= {REASON}
-    return Rule(frozenset(settings.operators), settings.patterns, rights, settings.history)
+    approve = frozenset[str](settings.approve or ())
+    if approve:
+        rights |= approval_needed(approve)
+    operators = frozenset(settings.operators)
+    return Rule(operators, settings.patterns, rights, settings.history, approve=approve)
 
 
 def group(settings: GroupSettings) -> ConsoleGroup:

@@ -137,6 +137,7 @@ class VspcService(MultiService):
             lambda: self.live.config.console.pen_idle,
             self.sessions,
             ask_timeout=lambda: self.live.config.console.ask_timeout,
+            approve_timeout=lambda: self.live.config.console.approve_timeout,
             descriptions=self._kept.descriptions,
         )
 

@@ -247,6 +247,8 @@ class TerminalBridge(Program):
                 return ""
             case Refusal.READ_ONLY | Refusal.HOST:
                 return self.keys_for("a", "; {} asks for the pen")
+            case Refusal.APPROVAL if not self._asks_for_approval:
+                return self.keys_for("a", "; {} asks for it")
             case Refusal.PEN if "force" in self.attachment.rights:
                 return self.keys_for("f k", "; {} takes the pen, {} asks for it")
             case Refusal.PEN if "write" in self.attachment.rights:
@@ -254,6 +256,10 @@ class TerminalBridge(Program):
             case Refusal.LOCKED if is_admin(self.attachment.session, self.attachment.rights):
                 return self.keys_for("f", "; {} takes the pen")
         return ""
+
+    @property
+    def _asks_for_approval(self) -> bool:
+        return self.console.attachments.approvals.is_open(self.attachment)
 
     # What escape commands use (`vspc.apps.terminal.command.OperatorTerminal`)
 

@@ -1,7 +1,7 @@
 """An attachment of a verb that types, and takes its time."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from vspc.apps.console_input import refused_status
@@ -53,10 +53,10 @@ class TypingSink(Sink):
             self.task.changed()
 
 
-@contextmanager
-def attached_task(
+@asynccontextmanager
+async def attached_task(
     call: Call, console: Console, under: str | None = None, withdraws: bool = True
-) -> Iterator[tuple[TypingTask, Attachment]]:
+) -> AsyncIterator[tuple[TypingTask, Attachment]]:
     """What types on `console`, attached as long as the block runs, `under` that lease of the
     operator if one is named. With `withdraws` what still waits then is not sent. Raises `VerbExit`.
     """
@@ -67,7 +67,7 @@ def attached_task(
     sink.task = task = TypingTask(call, console, attachment)
     try:
         if under is not None:
-            _use_lease(call, console, attachment, under)
+            await _use_lease(call, console, task, attachment, under)
         yield task, attachment
     finally:
         task.close()
@@ -76,8 +76,13 @@ def attached_task(
         attachment.detach()
 
 
-def _use_lease(call: Call, console: Console, attachment: Attachment, under: str) -> None:
+async def _use_lease(
+    call: Call, console: Console, task: TypingTask, attachment: Attachment, under: str
+) -> None:
     refusal = console.pen.locking.use_lease(attachment, under)
+    while attachment.waits_for_approval:
+        await task.until_approved()
+        refusal = console.pen.locking.use_lease(attachment, under)
     if refusal is not None:
         why, status = refusal_text(call.session, console, refusal), refused_status(refusal)
         raise VerbExit(status, why, console=console, detail=refusal.value)

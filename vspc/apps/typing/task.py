@@ -71,7 +71,12 @@ class TypingTask:
     def begin(self) -> None:
         """Take the pen as the first key would."""
         self._require(self._attachment.may_type())
-        self._had_pen = True
+        self._had_pen = self._attachment.has_pen  # not yet, where its approval is waited for
+
+    async def until_approved(self) -> None:
+        """Wait while its typing waits for approval; whether that is given is not checked."""
+        while self._attachment.waits_for_approval:
+            await self._changed.wait(POLL)
 
     async def type(self, data: bytes) -> None:
         """Type `data`; done when the VM has it."""
@@ -89,6 +94,10 @@ class TypingTask:
         """One BREAK and `key` directly behind it, which nothing can come between."""
         began = self.clock.seconds()
         while not self._take(self._attachment.send_break(), "send a BREAK to"):
+            if self._attachment.waits_for_approval:
+                await self.until_approved()
+                began = self.clock.seconds()
+                continue
             await self._changed.wait(POLL)
             self._check_time(began)
         await self.type(key)
@@ -123,6 +132,7 @@ class TypingTask:
 
     def _take(self, typed: Typed, action: str = "type on") -> int:
         self._require(typed.refusal, action)
+        self._had_pen = self._had_pen or self._attachment.has_pen
         return typed.taken
 
     def _check(self) -> None:

@@ -94,6 +94,9 @@ class _Leasing(Sink):
 
     async def _take(self, patience: float | None, force: bool) -> None:
         refusal = self._held.take(force)
+        while self._attachment.waits_for_approval:
+            await self._changed.wait()
+            refusal = self._held.take(force)
         if refusal is not None and refusal in _OTHERS and patience is not None:
             self._why = self._text(refusal)
             self._call.remark(f"{self._why}: waiting")
@@ -148,7 +151,8 @@ class _Leasing(Sink):
                     return
 
     def writable(self) -> None:
-        """It types nothing."""
+        """It types nothing, but may wait for approval."""
+        self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
         why = moved_without_proof(self._console, old, new)

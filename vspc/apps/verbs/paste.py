@@ -36,9 +36,12 @@ async def run(call: Call, parsed: Parsed) -> None:
     if not text:
         raise VerbExit(USAGE, "standard input is empty; nothing was pasted")
     paste = Paste(console.history, text)
-    with attached_task(call, console, parsed.get(UNDER)) as (task, attachment):
+    async with attached_task(call, console, parsed.get(UNDER)) as (task, attachment):
         if parsed.has(FORCE) and "force" in attachment.rights:
             attachment.take_pen(force=True)
+            if attachment.waits_for_approval:
+                await task.until_approved()
+                attachment.take_pen(force=True)
         facts = lambda: {"bytes": task.delivered, "offset": console.history.end}  # noqa: E731
         await recorded(call, console, "send", facts, _type(paste, task, cps))
     if parsed.has(JSON):

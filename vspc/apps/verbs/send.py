@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
+from vspc.apps.describe import obstacle
 from vspc.apps.leasing import FOR, LEASE, LeaseWish, lease_wish
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
@@ -141,6 +142,8 @@ class Sending(Sink):
     @property
     def _why_not(self) -> str:
         """Why nothing is taken, where that is known."""
+        if self._attachment.waits_for_approval:
+            return f" ({obstacle(self._call.session, self._console)})"
         if self._console.input.held:
             return " (vMotion in progress)"
         return " (it has suspended input)" if self._console.input.is_suspended else ""

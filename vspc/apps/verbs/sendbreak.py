@@ -60,7 +60,7 @@ async def run(call: Call, parsed: Parsed) -> None:
         _confirm(console, key, parsed.has(YES))
         await _run(call, console, parsed, f"sysrq-{key}", lambda task: send_sysrq(task, key))
     else:
-        _send_one(call, console, parsed)
+        await _send_one(call, console, parsed)
 
 
 async def _print_sequences(call: Call, console: Console) -> None:
@@ -92,16 +92,22 @@ async def _run(
     name: str,
     work: Callable[[TypingTask], Coroutine[Any, Any, None]],
 ) -> None:
-    with attached_task(call, console, parsed.get(UNDER)) as (task, _):
+    async with attached_task(call, console, parsed.get(UNDER)) as (task, _):
         facts: dict[str, Fact] = {"sequence": name}
         await recorded(call, console, "break-sequence", lambda: facts, work(task))
 
 
-def _send_one(call: Call, console: Console, parsed: Parsed) -> None:
-    with attached_task(call, console, parsed.get(UNDER), withdraws=False) as (_, attachment):
+async def _send_one(call: Call, console: Console, parsed: Parsed) -> None:
+    why = ""
+    task_of = attached_task(call, console, parsed.get(UNDER), withdraws=False)
+    async with task_of as (task, attachment):
         sent = attachment.send_break()
+        while attachment.waits_for_approval:
+            await task.until_approved()
+            sent = attachment.send_break()
+        if sent.refusal is not None:
+            why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
     if sent.refusal is not None:
-        why = refusal_text(call.session, console, sent.refusal, "send a BREAK to")
         raise VerbExit(
             refused_status(sent.refusal),
             f"{why}; the BREAK was not sent",

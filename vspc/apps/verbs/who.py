@@ -47,16 +47,19 @@ async def run(call: Call, parsed: Parsed) -> None:
 
 
 def _row(found: Mapping[str, object]) -> list[str]:
-    pen = "writes" if found["writes"] else "reads"
-    facts = (found["console"], found["operator"], pen, found["address"], found["since"])
+    facts = (found["console"], found["operator"], _pen(found), found["address"], found["since"])
     return [str(fact) for fact in facts]
+
+
+def _pen(found: Mapping[str, object]) -> str:
+    approved = "" if found["approved_by"] is None else f" (approved by {found['approved_by']})"
+    return f"{'writes' if found['writes'] else 'reads'}{approved}"
 
 
 def presences(console: Console) -> list[str]:
     """A line for each attachment."""
     return [
-        f"{p['console']}  {p['operator']}  {'writes' if p['writes'] else 'reads'}  "
-        f"from {p['address']} since {p['since']}"
+        f"{p['console']}  {p['operator']}  {_pen(p)}  from {p['address']} since {p['since']}"
         for p in (presence(console, each) for each in console.attachments)
     ]
 

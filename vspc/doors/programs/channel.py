@@ -206,6 +206,8 @@ class ProgramChannel:
         attachment = self._bridge.attachment
         is_free = attachment.has_pen or not self.console.pen.holders
         may_write = "write" in attachment.rights and not attachment.must_ask
+        approvals = self.console.attachments.approvals
+        may_write = may_write and approvals.refusal(attachment) is None
         return is_free and may_write and self.console.link.line.set_port(settings)
 
     def suspend(self, suspended: bool) -> None:

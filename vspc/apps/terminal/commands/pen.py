@@ -1,4 +1,4 @@
-"""The pen: wait for it, ask for it, answer, take it, share it, lock it, lay it down."""
+"""The pen: wait for it, ask for it, take it, share it, lock it, lay it down."""
 
 from collections.abc import Callable
 
@@ -56,21 +56,6 @@ def _typing(terminal: OperatorTerminal) -> str:
     return f"{typing(terminal.call.session, terminal.console)} on {terminal.console.title}"
 
 
-def _answer(terminal: OperatorTerminal, yes: bool) -> None:
-    pen = terminal.console.pen
-    outcome = pen.line.answer(terminal.attachment, yes)
-    if outcome is None:
-        terminal.screen.line("nobody asks you for the pen")
-    elif isinstance(outcome, Refusal):
-        terminal.screen.line(f"the pen cannot be given now ({outcome.value})")
-    elif not yes:
-        terminal.screen.line("you keep the pen")
-
-
-def _is_asked(terminal: OperatorTerminal) -> bool:
-    return terminal.attachment.has_pen and terminal.console.pen.line.asker is not None
-
-
 def _lock(terminal: OperatorTerminal) -> None:
     ask_line(terminal, "reason of the lock (Enter: none)", lambda text: _locked(terminal, text))
 
@@ -116,8 +101,6 @@ def _only_read(terminal: OperatorTerminal) -> None:
 COMMANDS = (
     EscapeCommand("a", "the pen, when free", _queue, right="write"),
     EscapeCommand("k", "ask its holder", _ask, right="write"),
-    EscapeCommand("y", "give it", lambda terminal: _answer(terminal, True), offered=_is_asked),
-    EscapeCommand("N", "keep it", lambda terminal: _answer(terminal, False), offered=_is_asked),
     EscapeCommand("f", "take the pen", _take, right="force"),
     EscapeCommand("j", "type, too", _join, right="join"),
     EscapeCommand("L", "lock the pen", _lock, right="write"),

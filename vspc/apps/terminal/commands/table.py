@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
-from vspc.apps.terminal.commands import attaching, breaks, messages, pen, reports, typing
+from vspc.apps.terminal.commands import answering, attaching, breaks, messages, pen, reports, typing
 from vspc.apps.terminal.pages import show_lines
 from vspc.common.columns import cells, pad
 
@@ -57,7 +57,9 @@ HELP = EscapeCommand("?", "this help", _help)
 ALL = (
     *attaching.COMMANDS[:1],
     HELP,
-    *pen.COMMANDS,
+    *pen.COMMANDS[:2],
+    *answering.COMMANDS,
+    *pen.COMMANDS[2:],
     *reports.COMMANDS,
     *messages.COMMANDS,
     *typing.COMMANDS,
