@@ -22,6 +22,9 @@ from vspc.net.waiting import Wakeup, sleep
 SLOWEST, FASTEST = 1 / 64, 1024.0
 """Factors of the speed."""
 
+IN_A_TURN = 64
+"""Items that are shown in a turn of the reactor: the smallest are a byte."""
+
 KEYS = "space pauses, + and - change the speed, n skips a pause, q ends"
 
 
@@ -46,6 +49,7 @@ class SessionPlayer:
     _changed: Wakeup = field(init=False)
     _paused: bool = field(default=False, init=False)
     _skips: bool = field(default=False, init=False)
+    _shown: int = field(default=0, init=False)  # items since the last wait
     _left: bool = field(default=False, init=False)
     _told: tuple[bool, float] = field(init=False)  # the pause and the speed that were told
 
@@ -95,6 +99,10 @@ class SessionPlayer:
         before = self._time.seconds
         self._time.move(item.at)
         await self._wait(self._time.seconds - before)
+        self._shown += 1
+        if self._shown >= IN_A_TURN:
+            await sleep(self.call.context.clock, 0.0)
+            self._shown = 0
         if isinstance(item, Output):
             await self._show(item.data if self.raw else self._safe.feed(item.data))
         elif (text := _words(item)) is not None:
@@ -123,7 +131,7 @@ class SessionPlayer:
                 continue
             if left <= 0 or self._skips:
                 return
-            began, speed = clock.seconds(), self.speed
+            began, speed, self._shown = clock.seconds(), self.speed, 0
             if not await self._changed.wait(left / speed):
                 return
             left -= (clock.seconds() - began) * speed
