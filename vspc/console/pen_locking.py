@@ -207,7 +207,7 @@ class PenLocking:
         rest = f"the pen for {duration_text(lock.until - lock.since)}{why}"
 
         def text(viewer: Attachment) -> str:
-            return f"{viewer.session.about(by, does, does)} {rest}"
+            return f"{_whoever(viewer.session, by, does)} {rest}"
 
         if self._attachments.presence is not None:
             self._attachments.presence.locked(text)
@@ -313,10 +313,14 @@ def why_over(lock: PenLock, end: LockEnd, by: Session | None, viewer: Session) -
     """ "the lease of ci is over: alice forced it", as `viewer` is told."""
     why = _WHY[end]
     if by is not None:
-        does = _DOES.get(end, "ended it")
-        why = viewer.about(by, does, does)
+        why = _whoever(viewer, by, _DOES.get(end, "ended it"))
     what = "lease" if lock.is_lease else "lock"
     return f"the {what} of {lock.operator.name} is over: {why}"
+
+
+def _whoever(viewer: Session, by: Session, does: str) -> str:
+    """ "bob locked", "you locked"."""
+    return f"you {does}" if viewer.id == by.id else viewer.about(by, does, does)
 
 
 def is_admin(session: Session, rights: Rights) -> bool:
