@@ -8,6 +8,7 @@ from tests.apps.test_terminal import DUMB, TerminalTest
 from tests.console import screens
 from vspc.apps.chooser.consoles import ConsoleChooser
 from vspc.apps.chooser.listing import ConsoleRows
+from vspc.apps.terminal.bridge import CAUTION_READ
 from vspc.apps.verbs.context import Call
 from vspc.config.profiles import Keys, ProfileSettings, TerminalSize
 from vspc.config.values import Pattern
@@ -79,6 +80,23 @@ class Joining(TerminalTest):
         alice = self.attach()
         for question in (b"\x1b[6n", b"\x1b[>c", b"\x1b]11;?", b"\x1bP"):
             self.assertNotIn(question, alice.output)
+
+    def test_of_a_vm_that_is_away_the_last_lines_are_shown(self) -> None:
+        self.says(screens.TOP)
+        self.web.link.lose_source()
+        alice = self.attach()
+        self.assertIn("[web01 away", alice.text)
+        self.assertNotIn(b"\x1b[3;1H", alice.output)
+
+    def test_a_caution_can_be_read_before_the_screen_is_painted(self) -> None:
+        self.desk.connected("web01", f"{2:032x}")
+        self.says(screens.TOP)
+        alice = self.desk.ask(f"console {self.web.id}", self.desk.login(), XTERM)
+        self.assertIn("[another VM has this name, too", alice.text)
+        self.says(b"\x1b[1;1HTOP")
+        self.assertNotIn("Tasks", alice.text)
+        self.desk.clock.advance(CAUTION_READ)
+        self.assertEqual(lines(alice)[:2], ["TOP - 11:02:03 up 17 min", "Tasks: 103 total"])
 
     def test_a_shell_is_replayed_as_ever(self) -> None:
         self.says(screens.SHELL)

@@ -23,7 +23,10 @@ from vspc.console.console import Console
 from vspc.console.notices import Notice
 from vspc.console.pen_locking import is_admin
 from vspc.console.ports import Program
-from vspc.net.waiting import RunningCoroutine
+from vspc.net.waiting import RunningCoroutine, sleep
+
+CAUTION_READ = 3.0
+"""Seconds in which a caution can be read before a screen is painted over it."""
 
 RECOVERED = 1024 * 1024
 """Bytes of output that came while something else was in front, and are then read from the log."""
@@ -80,12 +83,13 @@ class TerminalBridge(Program):
     def begin(self) -> None:
         """Banner, replay, then output from now on."""
         self.screen.line(self.banner() + self.keys_for("?", ". Enter {} for help"))
-        for caution in cautions(self.call.context, self.console):
+        warned = cautions(self.call.context, self.console)
+        for caution in warned:
             self.screen.line(caution)
         if self._catches:
             self.report_pen(catch_pen(self.console, self.attachment))
         if self._channel.room() and (self._replay_first or self._emulates):
-            self._begin_replay(self._show_first())
+            self._begin_replay(self._show_first(CAUTION_READ if warned else 0.0))
         self._channel.start(self)
         self.ready()
 
@@ -195,21 +199,26 @@ class TerminalBridge(Program):
             self._is_replaying = False
         self.ready()
 
-    async def _show_first(self) -> None:
-        """The screen of a program that uses all of it, or the last lines."""
-        is_shown = self._emulates and await self.paint()
+    async def _show_first(self, pause: float) -> None:
+        """The screen of a program that uses all of it, in so many seconds, or the last lines. What
+        a VM showed that is away now is no screen to work on.
+        """
+        is_shown = self._emulates and self.console.takes_input and await self.paint(pause)
         if self._replay_first and not is_shown:
             await self._show_replay(self._replay_first)
 
-    async def paint(self) -> bool:
+    async def paint(self, pause: float = 0.0) -> bool:
         """Show the screen of the VM's program as it is, if there is one: where the output stands
-        that was shown, or as it is now, if not all of what follows is in memory.
+        that was shown, or as it is now, if not all of what follows is in memory. `pause`: so many
+        seconds for what is on the terminal now.
         """
         history, end = self.console.history, self.attachment.offset
         end = end if end >= history.start else history.end
         painted = await current_screen(self.call, self.console, end)
         if painted is None:
             return False
+        if pause:
+            await sleep(self.call.context.clock, pause)
         self.screen.paint(painted)
         self.attachment.offset = max(history.start, end - painted.left_over)
         return True
