@@ -2,7 +2,12 @@
 back; previews within rights; favourites, groups, and what is refused.
 """
 
+from typing import Any
+
 from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.opsdesk import OpsDesk
@@ -12,6 +17,7 @@ from tests.fakes import FakeLine
 from vspc.apps.chooser.chooser import CHANGE_INTERVAL, PREVIEW_INTERVAL
 from vspc.apps.dispatch import Dispatcher
 from vspc.apps.terminal.bridge import TerminalBridge
+from vspc.common.columns import cells
 from vspc.console.access import Access, Operator, Rule
 from vspc.console.bookmarks import Bookmarks
 from vspc.console.console import Console
@@ -41,6 +47,28 @@ class ScreenChannel(FakeChannel):
     def plain(self) -> str:
         """What was printed since the chooser left the screen."""
         return bytes(self.output[self.output.rindex(b"\x1b[?1049l") :]).decode()
+
+
+class FakeLogs:
+    """A `LogStore` that answers one question about each console, when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = set[str]()
+        self._waiting: list[Deferred[object]] = []
+
+    def keeps(self, console_id: str) -> bool:
+        return bool(console_id)
+
+    async def query(self, console_id: str, question: object) -> object:
+        del question
+        self.asked.add(console_id)
+        self._waiting.append(Deferred())
+        return await self._waiting[-1]
+
+    def answer(self, offset: int) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(offset)
 
 
 class Choosing(SynchronousTestCase):
@@ -245,3 +273,47 @@ class Choosing(SynchronousTestCase):
         channel = self.login()
         self.type(channel, b"note:disk")
         self.assertIn("0 of 4", channel.screen.lines[0])
+
+    def test_with_a_log_a_preview_begins_where_the_operator_may_read(self) -> None:
+        logs: Any = FakeLogs()
+        limit = lambda _operator, _subject: 60.0  # noqa: E731
+        self.dispatcher.context = evolve(self.desk.context, history_limit=limit, logs=logs)
+        channel = self.login()
+        self.type(channel, PREVIEW)
+        self.assertIn("reading how far back you may look", channel.screen.text)
+        self.desk.turn()
+        logs.answer(4)
+        self.pause()
+        lines = channel.screen.lines
+        self.assertEqual(lines[lines.index("db: the last lines") + 1], "ooted")
+        self.assertEqual(logs.asked, {self.consoles["db"].id})
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.data())
+    def test_whatever_comes_and_goes_and_is_typed(self, data: st.DataObject) -> None:
+        self.setUp()
+        channel = self.login(ROOT, data.draw(st.sampled_from([1, 30, 80, 130])))
+        names = ["x\x1b[2J", "漢字" * 20, "a\u202eb", "-rf", "e\u0301", "web9"]
+        keys = [b" ", b"w", b"\x01", b"u", RIGHT, DOWN, FAVOURITE, PREVIEW, REFUSED, b"?", b"x"]
+        for number in range(100, 100 + data.draw(st.integers(0, 20))):
+            match data.draw(st.sampled_from(["key", "appear", "leave", "rename", "say"])):
+                case "key":
+                    channel.type(data.draw(st.sampled_from(keys)))
+                case "appear":
+                    self.desk.connected(data.draw(st.sampled_from(names)), f"{number:032x}")
+                case "say":
+                    for console in self.desk.roster:
+                        console.link.output(data.draw(st.binary(max_size=30)))
+                case step:
+                    console = next(iter(self.desk.roster))
+                    if step == "rename":
+                        self.desk.roster.rename(console.vm, data.draw(st.sampled_from(names)))
+                    elif len(self.desk.roster) > 1:
+                        console.link.disconnect("off")
+                        self.desk.roster.forget(console)
+            self.pause(data.draw(st.sampled_from([0.0, 0.1, 1.0])))
+        self.assertEqual(self.desk.failures, 0)
+        if channel.output.rindex(b"\x1b[?1049h") > channel.output.rfind(b"\x1b[?1049l"):
+            for line in channel.screen.lines:
+                self.assertLessEqual(cells(line), channel.columns)
+        channel.close()

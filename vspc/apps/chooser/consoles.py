@@ -29,6 +29,7 @@ from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
 from vspc.console.access import Subject
 from vspc.console.bookmarks import FAVOURITES
+from vspc.console.connection_history import FailedConnection
 from vspc.console.console import Console
 from vspc.console.groups import ConsoleGroup
 from vspc.net.waiting import RunningCoroutine
@@ -132,11 +133,15 @@ class ConsoleSource:
 
     def _refused_in_short(self, rows: Sequence[Row]) -> str:
         quarantined = sum(console_of(row).quarantined for row in rows)
-        since = self.now() - REFUSED_FOR
-        refused = sum(each.last >= since for each in self._context.connections.attempts())
+        refused = len(self._refused())
         parts = [f"{quarantined} quarantined"] if quarantined else []
         parts += [f"{refused} refused"] if refused else []
         return f"{', '.join(parts)} (^X)" if parts else ""
+
+    def _refused(self) -> list[FailedConnection]:
+        """Those that were turned away within `REFUSED_FOR`, the last one first."""
+        since, attempts = self.now() - REFUSED_FOR, self._context.connections.attempts()
+        return [each for each in reversed(attempts) if each.kind and each.last >= since]
 
     def told(self) -> str:
         return self._told
@@ -150,10 +155,7 @@ class ConsoleSource:
             if console.quarantined:
                 since = age_text(now - console.link.since)
                 lines.append(f"quarantined for {since}: {row.name}, from {row.address}")
-        attempts = list(self._context.connections.attempts())
-        for each in reversed(attempts[-REFUSED_LINES:]):
-            if each.last < now - REFUSED_FOR:
-                continue
+        for each in self._refused()[:REFUSED_LINES]:
             often = f", {each.count} times" if each.count > 1 else ""
             name = f" {ensure_safe(each.said.name)}" if each.said.name else ""
             ago = age_text(now - each.last)
