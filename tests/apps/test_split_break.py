@@ -1,11 +1,13 @@
 """`raw --split-break`: GDB on a console that a kernel shares with kgdb."""
 
-from tests.apps.support import FakeChannel
+from tests.apps.support import ROOT, XTERM, FakeChannel
 from tests.apps.test_verbs import VerbTest
+from vspc.apps.terminal.packets import HOLD
+from vspc.console.access import Operator
 from vspc.wire.gdb import packet
 
 
-class SplitBreaks(VerbTest):
+class DebuggerTest(VerbTest):
     def setUp(self) -> None:
         super().setUp()
         self.gdb = self.desk.say("raw web01 --split-break")
@@ -19,6 +21,8 @@ class SplitBreaks(VerbTest):
         self.desk.turn()
         return bytes(channel.output[before:])
 
+
+class SplitBreaks(DebuggerTest):
     def test_attaching_stops_nothing_and_the_first_byte_of_gdb_does(self) -> None:
         self.assertEqual(self.line.log, [])
         self.gdb.type(b"+")
@@ -67,3 +71,46 @@ class SplitBreaks(VerbTest):
 
     def test_it_is_not_json(self) -> None:
         self.assertEqual(self.desk.say("raw web01 --split-break --json").status, 2)
+
+
+class OnTerminals(DebuggerTest):
+    """Operators on the console do not see what the debugger says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.carol = self.desk.say("console web01", Operator("carol"), XTERM)
+
+    def seen(self, data: bytes) -> bytes:
+        """What the terminal gets of what the VM prints."""
+        return self.says(data, self.carol)
+
+    def test_packets_and_their_acknowledgements(self) -> None:
+        self.assertEqual(self.seen(b"[ 1.0] a + b\r\n"), b"[ 1.0] a + b\r\n")
+        self.assertEqual(self.seen(b"sysrq: DEBUG\r\n+" + packet(b"S05")), b"sysrq: DEBUG\r\n")
+        self.assertEqual(self.seen(b"+" + packet(b"O") + b"+" + packet(b"OK") + b"ok"), b"ok")
+        self.assertEqual(self.seen(b"$O") + self.seen(b"K#") + self.seen(b"9a!"), b"!")
+
+    def test_a_prompt_is_shown_at_once_or_after_a_moment(self) -> None:
+        self.assertEqual(self.seen(b"me@web01:~$ "), b"me@web01:~$ ")
+        self.assertEqual(self.seen(b"\r\n$"), b"\r\n")
+        before = len(self.carol.output)
+        self.desk.clock.advance(HOLD)
+        self.assertEqual(bytes(self.carol.output[before:]), b"$")
+
+    def test_a_terminal_that_does_not_read_gets_it_later(self) -> None:
+        self.carol.window = 0
+        self.assertEqual(self.seen(b"one" + packet(b"OK") + b"two"), b"")
+        before = len(self.carol.output)
+        self.carol.read(1 << 16)
+        self.desk.turn()
+        self.assertEqual(bytes(self.carol.output[before:]), b"onetwo")
+
+    def test_all_of_it_once_the_debugger_has_left(self) -> None:
+        self.gdb.close()
+        self.seen(b"")
+        self.assertEqual(self.seen(packet(b"OK") + b"$"), packet(b"OK") + b"$")
+
+    def test_what_came_last_before_its_end(self) -> None:
+        self.assertEqual(self.seen(b"$"), b"")
+        self.assertEqual(self.desk.say("kick web01 carol", ROOT).status, 0)
+        self.assertIn(b"$", self.carol.output[-80:])

@@ -87,6 +87,18 @@ class FromTheVm(SynchronousTestCase):
         self.assertEqual(b"".join(said) + cut.flush(), whole)
 
 
+class Printable(SynchronousTestCase):
+    def test_text_is_known_at_its_next_blank(self) -> None:
+        splitter = PacketSplitter(is_printable=True)
+        found = list(
+            splitter.feed(b"me@web01:~$ 5% " + STOPPED + b"$\r\n" + packet(b"O K") + b"$O")
+        )
+        self.assertEqual([each for each in found if isinstance(each, Packet)], [Packet(STOPPED)])
+        text = b"".join(each for each in found if isinstance(each, bytes))
+        self.assertEqual(text, b"me@web01:~$ 5% $\r\n" + packet(b"O K"))
+        self.assertEqual(splitter.flush(), b"$O")
+
+
 class FromGdb(SynchronousTestCase):
     def test_interrupts_outside_of_packets(self) -> None:
         binary = b"$X0,2:\x03}\x03#00"

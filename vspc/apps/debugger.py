@@ -23,6 +23,8 @@ class SplitBreak(Plain):
     already. A packet that comes back as it was sent is the echo of a terminal.
     """
 
+    is_debugger = True
+
     def __init__(self) -> None:
         self._splitter = PacketSplitter()
         self._input = DebuggerInput()

@@ -101,6 +101,8 @@ class ExactBridge(Program):
             else ProgramLease(call, console, self._attachment, wish, self._lease_over)
         )
         self._begins_later = False  # when its typing is approved
+        if form.is_debugger:
+            console.attachments.debuggers += (self._attachment,)
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
         self._refusals = RefusedInput(call, console, partial(self._tell, "refused"))

@@ -47,6 +47,10 @@ class Form(Protocol):
     def is_told_all(self) -> bool:
         """Whether the program is told of what terminals are not: each change of the pen."""
 
+    @property
+    def is_debugger(self) -> bool:
+        """Whether it talks to the VM in packets, which terminals on the console do not show."""
+
     def begin(self, attachment: Attachment) -> bytes:
         """What is written first; it may be nothing, as of all of these."""
 
@@ -73,6 +77,7 @@ class Plain(Form):
     """Exact bytes both ways; all else is on stderr."""
 
     is_told_all = False
+    is_debugger = False
 
     def begin(self, attachment: Attachment) -> bytes:
         del attachment
@@ -110,6 +115,7 @@ class JsonLines(Form):
     """
 
     is_told_all = True
+    is_debugger = False
 
     def __init__(self) -> None:
         self._rest = bytearray()  # of a line whose end has not come

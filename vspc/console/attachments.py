@@ -21,11 +21,20 @@ class Attachments:
     `host_change` is the last change of host after which no operator has asked for the pen.
     """
 
-    __slots__ = ("_context", "_members", "approvals", "host_change", "pen", "presence")
+    __slots__ = (
+        "_context",
+        "_members",
+        "approvals",
+        "debuggers",
+        "host_change",
+        "pen",
+        "presence",
+    )
 
     def __init__(self, context: ConsoleContext, console: PenConsole) -> None:
         self._context = context
         self._members: dict[Attachment, None] = {}
+        self.debuggers: tuple[Attachment, ...] = ()  # they talk to the VM in packets
         self.presence: PresenceNotices | None = None  # while there are members
         self.host_change: HostChange | None = None
         self.pen = Pen(context, console, self)
@@ -60,6 +69,7 @@ class Attachments:
         if attachment not in self._members:
             return
         del self._members[attachment]
+        self.debuggers = tuple(each for each in self.debuggers if each is not attachment)
         self._context.sessions.detached(attachment)
         self._context.accounting.close_account(attachment.account)
         self._context.accounting.close_account(attachment.answers)

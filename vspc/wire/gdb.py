@@ -17,6 +17,7 @@ INTERRUPT = b"\x03"
 
 _BEGIN = re.compile(rb"[$%]")
 _DATA = re.compile(rb"[^#$]*")
+_PRINTABLE = re.compile(rb"[!\"%-~]*")
 _HEX = re.compile(rb"[0-9a-fA-F]*")
 _TYPED = re.compile(rb"[$\x03]")
 
@@ -33,8 +34,11 @@ class PacketSplitter:
     """Takes the output of a line apart: `Packet` for each packet, bytes for what is between them.
 
     From a `$` or `%` on output is held until it is known what it is, at most `PACKET_LIMIT` bytes.
+    `is_printable`: a packet has no blanks, controls or bytes over 127, as none of kgdb has, so that
+    text is known at its next blank.
     """
 
+    is_printable: bool = False
     _held: bytes = field(default=b"", init=False)
 
     @property
@@ -53,7 +57,7 @@ class PacketSplitter:
                 yield data[at:text]
                 at = text
                 continue
-            end, size = _measured(data, at)
+            end, size = _measured(data, at, _PRINTABLE if self.is_printable else _DATA)
             if end is None and len(data) - at <= PACKET_LIMIT:
                 self._held = data[at:]
                 return
@@ -71,16 +75,16 @@ class PacketSplitter:
         return held
 
 
-def _measured(data: bytes, at: int) -> tuple[int | None, int]:
+def _measured(data: bytes, at: int, may_be: re.Pattern[bytes]) -> tuple[int | None, int]:
     """Up to where `data`, from the `$` or `%` at `at` on, is decided, and how many bytes before
     that are a packet. None: more has to come.
     """
-    found = _DATA.match(data, at + 1)
+    found = may_be.match(data, at + 1)
     assert found is not None
     hash_at = found.end()
     if hash_at == len(data):
         return None, 0
-    if data[hash_at : hash_at + 1] == b"$":
+    if data[hash_at : hash_at + 1] != b"#":
         return hash_at, 0
     digits = _HEX.match(data, hash_at + 1, hash_at + 3)
     assert digits is not None

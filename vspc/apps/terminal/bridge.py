@@ -12,6 +12,7 @@ from vspc.apps.following import Following
 from vspc.apps.terminal.commands.table import COMMANDS, PREFIXES
 from vspc.apps.terminal.input import InputMode, TerminalInput
 from vspc.apps.terminal.joining import current_screen
+from vspc.apps.terminal.packets import PacketlessText
 from vspc.apps.terminal.replay import REPLAY_LINES, last_lines, replayed
 from vspc.apps.terminal.screen import SHOWN, Screen, TurnLimit
 from vspc.apps.terminal.times import LineTimes
@@ -65,6 +66,7 @@ class TerminalBridge(Program):
         self.times = LineTimes(clock, zone)
         self.screen = Screen(call.channel, clock, self.times)
         self._showing = TurnLimit(clock, SHOWN, self.ready)
+        self._packets = PacketlessText(clock, self.ready)
         self.keys = TerminalInput(clock, self.screen, escape, PREFIXES, self)
         start = console.history.end if began is None else began
         self.attachment = console.attach(
@@ -131,6 +133,7 @@ class TerminalBridge(Program):
     def ready(self) -> None:
         """Show what there is, as much as the channel takes."""
         self.times.came(self.console.history.end)
+        self._show_packetless()
         self._output.go_on()
         self._changed()
 
@@ -157,17 +160,33 @@ class TerminalBridge(Program):
         """Bytes that may be shown now."""
         mode = self.keys.mode
         is_held = self._is_replaying or (mode is not None and mode.holds_output)
+        is_held = is_held or bool(self._packets.text)
         return 0 if is_held or self._showing.is_over else self._channel.room()
 
     def take_output(self, offset: int, data: bytes) -> None:
         """Output of the VM: shown as far as this turn's share goes."""
+        if self.console.attachments.debuggers or self._packets.is_used:
+            self._packets.feed(data)
+            self._show_packetless()
+        else:
+            self.attachment.offset -= len(data) - self._show(offset, data)
+
+    def _show_packetless(self) -> None:
+        """Text that has come, without packets."""
+        text, self._packets.text = self._packets.text, b""
+        if not text:
+            return
+        size = self._show(self.attachment.offset - len(text), text) if self.room() > 0 else 0
+        self._packets.text = text[size:]
+
+    def _show(self, offset: int, data: bytes) -> int:
         left = self._showing.left(len(self.console.attachments))
         if self.times.are_shown:
             size, count = self.screen.show_timed(offset, data, left)
         else:
             size, count = self.screen.show_some(data, left)
         self._showing.spend(count, size == len(data))
-        self.attachment.offset -= len(data) - size
+        return size
 
     def missing(self, start: int, end: int, why: str) -> None:
         self.screen.break_off()
@@ -178,6 +197,7 @@ class TerminalBridge(Program):
         self._notice(notice.text + (self.keys_for(*notice.hint) if notice.hint else ""))
 
     def output_ended(self, reason: str) -> None:
+        self._packets.release()
         self.give_back()
         self._refusals.report()
         self._notice(reason)
@@ -374,6 +394,7 @@ class TerminalBridge(Program):
     def _stop(self) -> int:
         self.keys.close()
         self._showing.close()
+        self._packets.close()
         cancel(self._replay)
         self._output.stop()
         self._refusals.close()

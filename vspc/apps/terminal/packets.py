@@ -1,0 +1,47 @@
+"""A console that a debugger shares, as a terminal shows it: without the debugger's packets."""
+
+from collections.abc import Callable
+
+from vspc.common.clock import Clock, Timer
+from vspc.wire.gdb import PacketSplitter
+
+HOLD = 0.3
+"""Seconds after which text that might have become a packet is shown: a prompt may end in `$`."""
+
+
+class PacketlessText:
+    """Takes output, and has the `text` that is to be shown of it. `go_on` is called when there is
+    more without new output. A `+` or `-` directly before a packet belongs to that.
+    """
+
+    def __init__(self, clock: Clock, go_on: Callable[[], None]) -> None:
+        self._splitter = PacketSplitter(is_printable=True)
+        self._held = Timer(clock)
+        self._go_on = go_on
+        self.text = b""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether something of what came is not shown yet."""
+        return bool(self.text or self._splitter.held)
+
+    def feed(self, data: bytes) -> None:
+        """The VM printed `data`."""
+        for piece in self._splitter.feed(data):
+            if isinstance(piece, bytes):
+                self.text += piece
+            elif self.text.endswith((b"+", b"-")):
+                self.text = self.text[:-1]
+        if self._splitter.held:
+            self._held.start(HOLD, self.release)
+        else:
+            self._held.stop()
+
+    def release(self) -> None:
+        """Show what is held: it will not become a packet."""
+        self.text += self._splitter.flush()
+        self._go_on()
+
+    def close(self) -> None:
+        """Nothing is shown any more."""
+        self._held.stop()
