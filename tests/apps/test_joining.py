@@ -83,7 +83,7 @@ class Joining(TerminalTest):
 
     def test_of_a_vm_that_is_away_the_last_lines_are_shown(self) -> None:
         self.says(screens.TOP)
-        self.web.link.lose_source()
+        self.web.link.disconnect("off")
         alice = self.attach()
         self.assertIn("[web01 away", alice.text)
         self.assertNotIn(b"\x1b[3;1H", alice.output)
