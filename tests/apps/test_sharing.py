@@ -88,6 +88,7 @@ class Escapes(SharingTest):
         line = "[alice is typing on web01: you are number 1 in line; ^Eck asks for it, ^Ecf"
         self.assertIn(line, self.keys(self.carol, b"\x05ca"))
         self.assertIn("[carol waits for the pen; ^Ecs lays it down]", self.alice.text)
+        self.assertIn("web01  carol  waits, number 1  from ", self.keys(self.carol, b"\x05cw"))
         shown = self.keys(self.carol, b"\x05cs")
         self.assertIn("[you only read now, and are no longer in line; ^Eca asks", shown)
         self.keys(self.alice, b"\x05cs")

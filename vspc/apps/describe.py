@@ -277,6 +277,7 @@ def presence(console: Console, attachment: Attachment) -> dict[str, object]:
         "address": attachment.address,
         "since": timestamp(attachment.since),
         "writes": attachment.has_pen,
+        "in_line": console.pen.line.place(attachment) or None,
         "approved_by": None if approver is None else approver.operator.name,
     }
 

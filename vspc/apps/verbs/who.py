@@ -53,7 +53,8 @@ def _row(found: Mapping[str, object]) -> list[str]:
 
 def _pen(found: Mapping[str, object]) -> str:
     approved = "" if found["approved_by"] is None else f" (approved by {found['approved_by']})"
-    return f"{'writes' if found['writes'] else 'reads'}{approved}"
+    waits = "reads" if found["in_line"] is None else f"waits, number {found['in_line']}"
+    return f"{'writes' if found['writes'] else waits}{approved}"
 
 
 def presences(console: Console) -> list[str]:
