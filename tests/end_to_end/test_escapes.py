@@ -175,6 +175,8 @@ class Escapes(SimulatorTestCase):
         self.tmux.type("echo in the $0\r")
         self.tmux.shows("in the bash")
         self.tmux.type("fg\r")
+        self.tmux.shows("$ fg\n/")
+        self.tmux.wait_raw()
         self.tmux.type("echo on the console\r")
         self.tmux.shows("\non the console\n")
         self.tmux.type("\x05c.")

@@ -1,7 +1,9 @@
 """One tmux, on a socket of its own: what a person would see of a program, and type at it."""
 
+import os
 import shlex
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,6 +73,15 @@ class Tmux:
     def clear(self) -> None:
         """What is shown from now on stands on an empty screen."""
         self._run("send-keys", "-R")
+
+    def wait_raw(self) -> None:
+        """Wait until the program gets each key as it is typed."""
+        self._run("display-message", "-p", "#{pane_tty}")
+        tty = os.open(self._out.strip(), os.O_RDWR | os.O_NOCTTY)
+        try:
+            self._until(lambda: not termios.tcgetattr(tty)[3] & termios.ICANON, "raw mode")
+        finally:
+            os.close(tty)
 
     def shows(self, *texts: str) -> str:
         """Wait until all of `texts` are on the screen, which is returned."""

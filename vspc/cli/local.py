@@ -113,7 +113,7 @@ class _RawTerminal:
         """Stop this process, as Control-Z does for others; return when it is continued."""
         self.__exit__()
         os.kill(os.getpid(), signal.SIGTSTP)
-        self.__enter__()
+        tty.setraw(sys.stdin, termios.TCSADRAIN)  # what was typed ahead is not dropped
 
 
 class _Client:
