@@ -10,8 +10,10 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.doors.programs.support import NO_PAIR, Client, Hall, entry
-from tests.fakes import FakeLine
+from tests.fakes import FakeLine, FakeSink, session
 from vspc.config.sockets import SocketAddress
+from vspc.console.access import Access, Rule, approval_needed
+from vspc.console.attachment import AttachmentKind
 from vspc.console.history import LIMIT
 from vspc.console.sessions import end_sessions
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
@@ -295,6 +297,48 @@ class Reloads(SynchronousTestCase):
         self.assertTrue(client.closed)
         self.assertFalse(Client(self.hall, 4001).closed)  # for it the console is not there
         self.assertEqual(self.hall.door.condition()["waiting"], 1)
+
+
+class Approval(SynchronousTestCase):
+    """A socket whose operator types only with the approval of another one."""
+
+    def setUp(self) -> None:
+        self.hall = Hall(Path(self.mktemp()), entry())
+        needed = frozenset({"read", "write", "break"}) | approval_needed(["bob"])
+        self.hall.rules = Access(
+            (
+                Rule(frozenset({"alice"}), ("*",), needed, approve=frozenset({"bob"})),
+                Rule(frozenset({"bob"}), ("*",), frozenset({"read"})),
+            )
+        )
+        self.console, self.line = self.hall.connected()
+        self.client = Client(self.hall, 4001)
+        self.hall.settle()
+        bob, sink = session("bob"), FakeSink()
+        rights = self.hall.rights(bob.operator, self.console.subject)
+        kind = AttachmentKind.TERMINAL
+        self.bob = self.console.attach(bob, rights, sink, self.console.history.end, kind)
+        sink.attachment = self.bob
+        self.client.say(b"abc")
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def answer(self, yes: bool) -> None:
+        self.console.attachments.approvals.answer(self.bob, yes)
+        self.hall.settle()
+
+    def test_what_its_client_sends_waits_and_the_end_of_approval_closes_it(self) -> None:
+        self.answer(yes=True)
+        self.assertEqual(bytes(self.line.sent), b"abc")
+        self.assertFalse(self.client.closed)
+        self.bob.detach()
+        self.client.say(b"def")
+        self.assertTrue(self.client.closed)
+        self.assertEqual(bytes(self.line.sent), b"abc")
+
+    def test_a_no_closes_it(self) -> None:
+        self.answer(yes=False)
+        self.assertTrue(self.client.closed)
+        self.assertEqual(bytes(self.line.sent), b"")
 
 
 class UnixSockets(TestCase):
