@@ -14,9 +14,11 @@ from tests.apps.opsdesk import OpsDesk
 from tests.apps.screen import Screen
 from tests.apps.support import ALICE, BOB, FakeChannel
 from tests.fakes import FakeLine
+from vspc.apps.chooser import consoles
 from vspc.apps.chooser.chooser import CHANGE_INTERVAL, PREVIEW_INTERVAL
 from vspc.apps.dispatch import Dispatcher
 from vspc.apps.terminal.bridge import TerminalBridge
+from vspc.apps.verbs import watch
 from vspc.common.columns import cells
 from vspc.console.access import Access, Operator, Rule
 from vspc.console.bookmarks import Bookmarks
@@ -124,6 +126,15 @@ class Choosing(SynchronousTestCase):
         self.assertEqual(event["verb"], "watch")
         self.type(channel, b"\x03")
         self.assertEqual(channel.status, 0)
+
+    def test_of_more_than_can_be_watched_the_limit_is_told(self) -> None:
+        self.patch(watch, "WATCHED", 2)
+        self.patch(consoles, "WATCHED", 2)
+        channel = self.login()
+        self.type(channel, b"\x01", b"w")
+        self.assertIn("limit reached: 2 consoles are watched", channel.plain())
+        self.type(channel, b"\x03")
+        self.assertIn("4 marked", channel.screen.lines[-1])
 
     def test_broadcast_asks_shows_each_result_and_goes_back(self) -> None:
         channel = self.login()

@@ -25,6 +25,7 @@ from vspc.apps.verbs.many import Target
 from vspc.apps.verbs.output import VerbOutput
 from vspc.apps.verbs.send import TIMEOUT
 from vspc.apps.verbs.table import VERBS, Invocation
+from vspc.apps.verbs.watch import WATCHED
 from vspc.common.text import ensure_safe
 from vspc.common.values import age_text
 from vspc.console.access import Subject
@@ -268,7 +269,7 @@ class ConsoleChooser:
 
     def _watch(self, rows: Sequence[Row], visit: Visit) -> None:
         call = self._lend("watch", visit, pauses=False)
-        ids = [console_of(row).id for row in rows]
+        ids = [console_of(row).id for row in rows[: WATCHED + 1]]  # of more, it tells the limit
         VERBS.run(call, Invocation("", "watch", Words(ids)))
 
     def _broadcast(self, rows: Sequence[Row], text: str, visit: Visit) -> None:
