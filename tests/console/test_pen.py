@@ -460,6 +460,19 @@ class Locking(Sharing):
         ends = [event.end for event in self.happened(PenUnlocked)]  # type: ignore[attr-defined]
         self.assertEqual(ends, [LockEnd.GIVEN])
 
+    def test_a_question_has_no_time_while_it_is_locked(self) -> None:
+        self.alice.type(b"a")
+        self.pen.line.ask(self.bob)
+        self.wait(10)
+        self.pen.locking.take_and_lock(self.alice)
+        self.wait(60)
+        self.assertEqual(self.pen.holders, (self.alice,))
+        self.forget()
+        self.pen.locking.unlock(self.alice.session, self.rights)
+        self.assertEqual(self.told(self.alice)[-1], "bob asks for the pen")
+        self.wait(20)
+        self.assertEqual(self.pen.holders, (self.bob,))
+
     def test_it_excludes_one_who_had_joined(self) -> None:
         self.pen.lay_down()
         erin, frank = self.come("erin", JOIN), self.come("frank", JOIN)

@@ -96,6 +96,8 @@ class Person:
                 self.locked = True
             case NoticeKind.PEN_UNLOCKED:
                 self.locked = False
+                if self.attachment.lease:  # it may have been lent, which is over, too
+                    self.has_pen = self.attachment.has_pen
             case NoticeKind.MORE if "the pen" in text and "for the pen" not in text.split(", ")[-1]:
                 self.locked = " by " in text or " to " in text
 

@@ -260,11 +260,12 @@ class Pen:
         if rest:
             self._passed(rest[0], f"the pen alone: {_names(gone)} {why}", gone)
 
-    def hand_on(self) -> None:
-        """It may be free, and somebody wait for it."""
+    def lock_changed(self) -> None:
+        """It is locked now, or no longer: it may be free, and somebody wait for it."""
         heir = None if self.holders else self._heir(())
         if heir is not None:
             self._inherit((), heir, "")
+        self.line.lock_changed()
 
     def _heir(self, gone: tuple[Attachment, ...]) -> Attachment | None:
         if self.locking.is_leased:

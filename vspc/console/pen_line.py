@@ -258,6 +258,11 @@ class PenLine:
                 return each
         return None
 
+    def lock_changed(self) -> None:
+        """A question has a time without a lock only: it is shown again."""
+        if self._queue is not None:
+            self._queue.ask_again()
+
     def holder_changed(self) -> None:
         """Nobody has asked the new holder: who had asked waits."""
         if self._queue is None:

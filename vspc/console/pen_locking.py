@@ -80,8 +80,8 @@ class HeldPen(Protocol):
     def hand(self, givers: tuple[Attachment, ...], to: Attachment, because: GivenBecause) -> None:
         """`to` holds it instead of `givers`."""
 
-    def hand_on(self) -> None:
-        """It may be free, and somebody wait for it."""
+    def lock_changed(self) -> None:
+        """It is locked now, or no longer."""
 
     def may_share(self, holders: tuple[Attachment, ...]) -> bool:
         """Whether all of them may type at once."""
@@ -170,6 +170,7 @@ class PenLocking:
             return Refusal.LOCKS
         self._exclude(others)
         self._tell_locked(made, session)
+        self._pen.lock_changed()
         return None
 
     def _no_lock(self, session: Session, rights: Rights) -> Refusal | None:
@@ -293,14 +294,14 @@ class PenLocking:
             return why_over(lock, end, by, viewer.session)
 
         if self._attachments.presence is not None:
-            self._attachments.presence.unlocked(text)
+            self._attachments.presence.unlocked(text, *([lessee] if lessee else ()))
         told = self._owners_elsewhere(lock)
-        if lessee is not None and not lessee.is_terminal:
+        if lessee is not None:
             told.append(lessee)
         for each in told:
             title = "" if each is lessee else f"{self._console.ref.title}: "
             each.show(NoticeKind.PEN_UNLOCKED.notice(over=title + text(each)))
-        self._pen.hand_on()
+        self._pen.lock_changed()
 
     def _owners_elsewhere(self, lock: PenLock) -> list[Attachment]:
         """Terminals of the owner, if none of them is on this console."""

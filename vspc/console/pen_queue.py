@@ -126,6 +126,13 @@ class PenQueue:
         if self.asker is None:
             return
         self._last.start(ASK_INTERVAL, self._show_next)
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Show the question once more, if there is one: it may have another time now."""
+        self._timer.stop()
+        if self.asker is None:
+            return
         seconds = self._timeout()
         if seconds:
             self._timer.start(seconds, self._time_is_over)

@@ -124,10 +124,10 @@ class PresenceNotices:
         kind = NoticeKind.PEN_LOCKED
         self._tell(kind, lambda viewer: kind.notice(locked=text(viewer)))
 
-    def unlocked(self, text: Callable[[Attachment], str]) -> None:
-        """It has ended."""
+    def unlocked(self, text: Callable[[Attachment], str], *told: Attachment) -> None:
+        """It has ended; `told` know it."""
         kind = NoticeKind.PEN_UNLOCKED
-        self._tell(kind, lambda viewer: kind.notice(over=text(viewer)))
+        self._tell(kind, lambda viewer: kind.notice(over=text(viewer)), *told)
 
     def _tell(
         self, kind: NoticeKind, notice: Callable[[Attachment], Notice], *except_for: Attachment
