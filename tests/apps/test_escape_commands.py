@@ -191,6 +191,16 @@ class Telling(EscapeTest):
         self.assertLess(len(shown), 700)
         self.assertEqual(self.sent, b"")
 
+    def test_in_a_narrow_window_the_prompt_is_a_line_of_its_own(self) -> None:
+        for columns in (1, 5, 20, 40):
+            self.alice.terminal = Terminal("xterm", columns, 12)
+            shown = self.type(b"\x05cP")
+            self.assertIn("[characters a second (Enter: verify each line by its echo)]", shown)
+            shown = self.type(b"1", b"2")
+            self.assertNotIn("echo", shown)
+            self.assertTrue(shown.endswith("\r\x1b[K: " + "12"[-max(1, columns - 3) :]), shown)
+            self.type(b"\x03")
+
     def test_a_note_that_cannot_be_kept_is_told(self) -> None:
         shown = self.type(b"\x05cn", b"replaced its disk\r")
         self.assertIn("[the log of web01 cannot be written; the note was not added]", shown)
@@ -308,6 +318,13 @@ class Pasting(EscapeTest):
         self.type(b"\x05cP", pace + b"\r")
         self.assertIn("\x1b[?2004h", self.alice.text)
         return self.type(BEGINS + text + ENDS)
+
+    def test_who_may_not_type_is_told_before_anything_is_pasted(self) -> None:
+        self.desk.console_attachment(self.web, CAROL).take_pen()
+        shown = self.type(b"\x05cP")
+        self.assertIn("[carol is typing on web01: you do not have the pen; ^Ecf", shown)
+        self.type(b"\r")
+        self.assertEqual(self.sent, b"")
 
     def test_at_a_pace(self) -> None:
         self.paste(b"40", b"one\ntwo\r\nthree")

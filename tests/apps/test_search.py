@@ -11,7 +11,14 @@ from tests.console import screens
 from tests.fakes import session
 from vspc.apps.following import Memory
 from vspc.apps.terminal.search.frame import frame, styled
-from vspc.apps.terminal.search.lines import Direction, Find, SearchQuestion, Show, ShownLine
+from vspc.apps.terminal.search.lines import (
+    Direction,
+    Find,
+    SearchAnswer,
+    SearchQuestion,
+    Show,
+    ShownLine,
+)
 from vspc.apps.terminal.search.model import SearchModel
 from vspc.apps.terminal.search.view import REDRAWN
 from vspc.apps.verbs.context import Call
@@ -295,6 +302,18 @@ class InTheLog(LogTestCase):
             self.assertIn(f"news {n}", self.alice.text)
         self.assertNotIn("lost", self.alice.text)
 
+    def test_what_memory_lost_while_a_prompt_was_open_is_read_from_the_log(self) -> None:
+        self.alice.type(b"\x05cb")
+        self.run_on()
+        for n in range(4):
+            self.output(self.host, b"news %d\r\n" % n + b"y" * 40_000 + b"\r\n")
+        self.alice.output.clear()
+        self.alice.type(b"\x03")
+        self.run_on()
+        for n in range(4):
+            self.assertIn(f"news {n}", self.alice.text)
+        self.assertNotIn("lost", self.alice.text)
+
 
 def kept(data: bytes) -> Memory:
     history = History(Budget(), 1 << 16)
@@ -374,6 +393,20 @@ class Model(SynchronousTestCase):
         self.assertFalse(found.goes_on)
         onwards = model.took(request, type(found)(0, 1000, offset=250, goes_on=True))
         self.assertEqual(onwards and onwards.offset, 250)
-        self.assertIn("25 % left", model.status("", ""))
+        self.assertIn("25 % left", model.status("", "", 80))
         self.assertIsNone(model.took(request, None))
-        self.assertIn("cannot be read", model.status("", ""))
+        self.assertIn("cannot be read", model.status("", "", 80))
+
+    def test_of_a_pattern_that_is_longer_than_the_window_the_end_is_shown(self) -> None:
+        model = SearchModel(0)
+        model.typed = "x" * 90 + "漢end"
+        self.assertEqual(model.status("", "", 20), "/" + "x" * 13 + "漢end")
+
+    def test_a_pattern_is_shown_as_it_was_typed_and_a_narrow_window_has_what_came_of_it(
+        self,
+    ) -> None:
+        model = SearchModel(0)
+        request = model.search(r"\d+ of \S+")
+        assert request is not None
+        model.took(request, SearchAnswer(0, 0))
+        self.assertEqual(model.status("", "", 40)[:25], r"no match  /\d+ of \S+/  n")

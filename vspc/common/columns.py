@@ -53,7 +53,7 @@ def shorten(text: str, width: int, shared: int = 0) -> str:
     room = width - len(ELLIPSIS)
     if room < len(ELLIPSIS):
         return _start(text, width)
-    end = _end(text, room // 2)
+    end = ending(text, room // 2)
     start = _start(text, room - cells(end))
     rest = text[shared:]
     if len(start) < shared and len(rest) > len(end) and room > 2 * BEGINNING:
@@ -86,7 +86,8 @@ def _start(text: str, width: int) -> str:
     return "".join(_fitting(iter_graphemes(text), width))
 
 
-def _end(text: str, width: int) -> str:
+def ending(text: str, width: int) -> str:
+    """The end of `text`, as much as fits into `width` columns and four bytes for each."""
     return "".join(reversed(list(_fitting(iter_graphemes_reverse(text), width))))
 
 

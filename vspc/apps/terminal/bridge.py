@@ -30,7 +30,7 @@ CAUTION_READ = 3.0
 """Seconds in which a caution can be read before a screen is painted over it."""
 
 RECOVERED = 1024 * 1024
-"""Bytes of output that came while something else was in front, and are then read from the log."""
+"""Bytes of output that came while it was held, and are then read from the log."""
 
 
 class TerminalBridge(Program):
@@ -343,15 +343,15 @@ class TerminalBridge(Program):
 
     def leave_mode(self) -> None:
         """What is typed goes to the VM again; what waited is shown."""
+        if self.keys.mode is not None and self.keys.mode.holds_output:
+            self._output.recover(RECOVERED)
         self.keys.leave_mode()
         self.ready()
 
     def show_meanwhile(self) -> None:
-        """Something was in front of the VM's output: show what came, or the screen as it is now."""
+        """Something was in front of the VM's output: what came is shown, or the screen as it is."""
         if self.screen.is_alternate:
             self._begin_replay(self._paint_again())
-        else:
-            self._output.recover(RECOVERED)
 
     async def _paint_again(self) -> None:
         if not await self.paint():

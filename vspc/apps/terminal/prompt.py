@@ -10,13 +10,16 @@ from vspc.apps.keyboard import Key, Keyboard, Pressed
 from vspc.apps.terminal.command import OperatorTerminal
 from vspc.apps.terminal.input import InputMode
 from vspc.common.clock import Timer
-from vspc.common.columns import cells
+from vspc.common.columns import cells, ending
 
 PATIENCE = 60.0
 """Seconds without a key after which a prompt is given up."""
 
 LINE_LIMIT = 500
 """Characters of a line; what is typed beyond them is not taken."""
+
+LEAST_ROOM = 15
+"""Columns for the text beside a prompt; with fewer the prompt is a line of its own."""
 
 _LAST_WORD = re.compile(r"\S*\s*$")
 _ENDS = re.compile(rb"[\r\n\x03\x04]")
@@ -75,6 +78,8 @@ class LinePrompt(InputMode):
 
     def begin(self) -> None:
         """Show it."""
+        if not self._is_beside:
+            self._terminal.screen.line(self._prompt)
         self._terminal.screen.begin_prompt()
         self._draw()
 
@@ -122,13 +127,20 @@ class LinePrompt(InputMode):
         self._terminal.leave_mode()
         self._terminal.screen.line("cancelled")
 
+    @property
+    def _columns(self) -> int:
+        terminal = self._terminal.call.channel.terminal
+        return 0 if terminal is None else terminal.columns
+
+    @property
+    def _is_beside(self) -> bool:
+        """Whether the prompt stands in front of the text."""
+        return cells(self._prompt) + LEAST_ROOM < self._columns
+
     def _draw(self) -> None:
         """The prompt, and the end of the text where not all of it fits."""
         self._timer.start(PATIENCE, self._give_up)
-        terminal = self._terminal.call.channel.terminal
-        prompt, text = f"{self._prompt}: ", self._text
-        room = max(1, (0 if terminal is None else terminal.columns) - 1 - cells(prompt))
-        while cells(text) > room:
-            text = text[1 + (cells(text) - room) // 2 :]
-        self._terminal.screen.draw_prompt(prompt + text, self._shown)
-        self._shown = prompt + text
+        line = f"{self._prompt}: " if self._is_beside else ": "
+        line += ending(self._text, max(1, self._columns - 1 - cells(line)))
+        self._terminal.screen.draw_prompt(line, self._shown)
+        self._shown = line

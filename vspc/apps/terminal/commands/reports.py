@@ -22,8 +22,10 @@ def _who(terminal: OperatorTerminal) -> None:
 
 def _users(terminal: OperatorTerminal) -> None:
     """Everybody on the consoles that this operator may read."""
-    readable = sorted((c for c in terminal.call.readable() if c.attachments), key=reading_order)
-    show_lines(terminal, [line for console in readable for line in presences(console)])
+    call = terminal.call
+    used = [each for each in call.context.roster if each.attachments and call.may_read(each)]
+    consoles = sorted(used, key=reading_order)
+    show_lines(terminal, [line for console in consoles for line in presences(console)])
 
 
 def _info(terminal: OperatorTerminal) -> None:

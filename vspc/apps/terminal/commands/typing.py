@@ -1,5 +1,7 @@
 """Typing for the operator: the size of the window, and a paste at a pace."""
 
+import re
+
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
 from vspc.apps.terminal.input import InputMode
 from vspc.apps.terminal.prompt import ask_line
@@ -13,7 +15,8 @@ PATIENCE = 60.0
 """Seconds in which more of a paste has to come."""
 
 _BEGINS, _ENDS = b"\x1b[200~", b"\x1b[201~"
-_INTERRUPT, _END_OF_INPUT = b"\x03", b"\x04"
+_INTERRUPT = b"\x03"
+_LAST = re.compile(rb"[\x03\x04]")
 
 
 def _type_size(terminal: OperatorTerminal) -> None:
@@ -23,6 +26,9 @@ def _type_size(terminal: OperatorTerminal) -> None:
 
 
 def _ask_pace(terminal: OperatorTerminal) -> None:
+    if (refusal := terminal.attachment.may_type()) is not None:
+        terminal.report_pen(refusal)
+        return
     ask_line(
         terminal,
         "characters a second (Enter: verify each line by its echo)",
@@ -88,18 +94,16 @@ class PasteMode(InputMode):
         return rest
 
     def _take_typed(self, data: bytes) -> bytes:
-        for at, byte in enumerate(data):
-            if byte == _INTERRUPT[0]:
-                self._give_up("cancelled")
-                return data[at + 1 :]
-            if byte == _END_OF_INPUT[0]:
-                self._text += data[:at]
-                self._limit()
-                self._finish()
-                return data[at + 1 :]
-        self._text += data
+        last = _LAST.search(data)
+        if last is not None and last[0] == _INTERRUPT:
+            self._give_up("cancelled")
+            return data[last.end() :]
+        self._text += data if last is None else data[: last.start()]
         self._limit()
-        return b""
+        if last is None:
+            return b""
+        self._finish()
+        return data[last.end() :]
 
     def _limit(self) -> None:
         """Of what is too long only the end is kept, where the end mark may begin."""

@@ -38,25 +38,29 @@ def status_line(status: str, size: tuple[int, int]) -> bytes:
 
 def styled(line: ShownLine, columns: int, rendition: bytes) -> Iterator[bytes]:
     """As much of a line as fits; if the first match is further right, the part around it."""
-    marked = bytearray(len(line.text))
-    for start, end in line.spans:
-        marked[start:end] = b"\x01" * (end - start)
-    first = _first(line, columns)
-    used, is_marked = 0, False
-    if first:
+    at = _first(line, columns)
+    if at:
         yield "…".encode()
-        used = 1
-    for at in range(first, len(line.text)):
-        width = max(0, wcwidth(line.text[at]))
-        if used + width > columns:
-            break
-        used += width
-        if marked[at] != is_marked:
-            is_marked = bool(marked[at])
-            yield rendition if is_marked else PLAIN
-        yield line.text[at].encode()
-    if is_marked:
-        yield PLAIN
+    last = _last(line.text, at, columns - (at > 0))
+    for start, end in line.spans:
+        start, end = max(at, start), min(last, end)
+        if start < end:
+            marked = line.text[start:end].encode()
+            yield b"".join((line.text[at:start].encode(), rendition, marked, PLAIN))
+            at = end
+    yield line.text[at:last].encode()
+
+
+def _last(text: str, first: int, columns: int) -> int:
+    """The character behind those from `first` on that fit into so many columns."""
+    part = text[first : first + columns]
+    if part.isascii():
+        return first + len(part)
+    for at in range(first, len(text)):
+        columns -= max(0, wcwidth(text[at]))
+        if columns < 0:
+            return at
+    return len(text)
 
 
 def _first(line: ShownLine, columns: int) -> int:

@@ -7,7 +7,7 @@ from attrs import define, field
 from vspc.apps.terminal.search.lines import Direction, Find, SearchAnswer, Show, ShownLine
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.stream_search import SearchPattern
-from vspc.common.text import safe
+from vspc.common.columns import clip, ending
 
 T = TypeVar("T", Find, Show)
 
@@ -119,15 +119,17 @@ class SearchModel:
             self.note = f"no {where} match" if self.found is not None else "no match"
         return None
 
-    def status(self, meanwhile: str, time: str) -> str:
-        """The line about the search; `time` is that of the line that matched."""
+    def status(self, meanwhile: str, time: str, columns: int) -> str:
+        """The line about the search; `time` is that of the line that matched. Of a pattern that is
+        being typed the end is shown, where not all of it fits into so many columns.
+        """
         if self.typed is not None:
-            return f"/{self.typed}"
+            return "/" + ending(self.typed, columns - 2)
         if self.problem:
             return self.problem
-        pattern = f"/{safe(self.text, PATTERN_SHOWN)}/" if self.text else ""
-        what = self.note or (time if self.found_line is not None else "")
-        return "  ".join(filter(None, (meanwhile, pattern, what, HELP)))
+        pattern = f"/{clip(self.text, PATTERN_SHOWN)}/" if self.text else ""
+        when = time if self.found_line is not None and not self.note else ""
+        return "  ".join(filter(None, (self.note, meanwhile, pattern, when, HELP)))
 
 
 def _part(find: Find, answer: SearchAnswer) -> int:

@@ -260,7 +260,7 @@ class SearchMode(InputMode):
         line = self._model.found_line
         has_time = line is not None and self._has_times
         time = self._terminal.times.whole(line.at) if line is not None and has_time else ""
-        return self._model.status(self._meanwhile.text, time)
+        return self._model.status(self._meanwhile.text, time, self._size[0])
 
     def _draw(self) -> None:
         channel, model = self._terminal.call.channel, self._model
