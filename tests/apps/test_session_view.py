@@ -81,6 +81,9 @@ class View(SynchronousTestCase):
         after = marker(MarkerKind.BREAK, 300, "by bob", 50)
         within = marker(MarkerKind.BREAK, 150, "by bob", 10)
         self.assertEqual(self.view(before, within, after), [within])
+        late = [typed(200.1, "x"), pen(200.2, "released")]
+        next_one = marker(MarkerKind.ATTACHED, 200.3, "bob from 192.0.2.2", 50)
+        self.assertEqual(self.view(pen(110, "alice types"), *late, next_one)[1:], late)
         self.assertEqual(self.view(after, record=evolve(RECORD, ended=None, end=None)), [after])
 
     def test_its_own_beginning_and_end_are_there_once(self) -> None:

@@ -16,8 +16,10 @@ SAME = 2.0
 """Seconds between an event in the audit file and its marker in the log, at most."""
 
 LATE = 1.0
-"""Seconds after the end in which a marker may still be about the attachment: typed text waits for
-its echo, the pen is laid down behind a leave."""
+"""Seconds after the end in which a marker of `_LATE` may still be about the attachment: typed text
+waits for its echo, the pen is laid down behind a leave."""
+
+_LATE = frozenset({MarkerKind.INPUT, MarkerKind.PEN})
 
 _TYPES, _ALONE = " types", " alone"
 
@@ -76,7 +78,7 @@ class SessionView:
         if marker.offset <= self.start and 0 < marker.at < record.began:
             return marker.kind is MarkerKind.GAP
         if marker.offset >= self.end and record.ended is not None:
-            return marker.at <= record.ended + LATE
+            return marker.at <= record.ended + (LATE if marker.kind in _LATE else 0.0)
         return True
 
     def _marker(self, marker: Marker) -> Iterator[Marker]:
