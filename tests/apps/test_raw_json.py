@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.support import BOB, FakeChannel
 from tests.apps.test_verbs import VerbTest
 from tests.fakes import FakeLine
+from vspc.apps.console_input import PENDING_LIMIT, REPORT_INTERVAL
+from vspc.apps.exact import MISTAKES
 from vspc.apps.forms import FRAME, LEAST, LINE_LIMIT, BreakKey, JsonLines, Mistake
 from vspc.common.clock import parse_rfc3339
 from vspc.console.events import How
@@ -187,14 +189,24 @@ class Input(VerbTest):
         self.assertEqual((error["type"], error["line"]), ("error", 1))
         self.assertIn(str(LINE_LIMIT), error["text"])
 
-    def test_mistakes_of_a_program_that_does_not_read_are_counted(self) -> None:
+    def test_a_program_that_does_not_write_json_is_ended(self) -> None:
         channel = self.desk.say("raw web01 --json", window=0)
-        channel.type(b"nonsense\n" * 1000 + line(text="ls"))
-        self.assertEqual(bytes(self.line.sent), b"ls")
-        before = len(channel.output)
-        channel.read(10_000)
-        error = json.loads(channel.output[before:].splitlines()[0])
-        self.assertEqual((error["type"], error["lines"]), ("error", 1000))
+        channel.type(b"nonsense\n" * 10_000 + line(text="ls"))
+        channel.read(1 << 20)
+        _begin, *errors, ended, end = frames(channel)
+        self.assertEqual([each["line"] for each in errors], list(range(1, MISTAKES + 1)))
+        self.assertEqual((ended["event"], end["status"], channel.status), ("ended", 1, 1))
+        self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_a_break_behind_too_much_input_is_told(self) -> None:
+        channel = self.desk.say("raw web01 --json")
+        self.web.link.migrate()
+        channel.type(line(data=b64encode(b"p" * 40_000).decode()) * 2)
+        channel.type(line("break") * (PENDING_LIMIT + 1))
+        self.desk.clock.advance(REPORT_INTERVAL)
+        told = [f["text"] for f in frames(channel) if f.get("event") == "refused"]
+        self.assertEqual(len(told), 2)
+        self.assertIn("too much input waits for web01: 1 BREAK not sent", told[0])
 
     def test_input_that_is_refused_and_the_end(self) -> None:
         channel = self.desk.say("raw web01 --json", BOB)

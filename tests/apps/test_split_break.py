@@ -2,6 +2,7 @@
 
 from tests.apps.support import ROOT, XTERM, FakeChannel
 from tests.apps.test_verbs import VerbTest
+from vspc.apps.console_input import PENDING_LIMIT
 from vspc.apps.terminal.packets import HOLD
 from vspc.console.access import Operator
 from vspc.wire.gdb import packet
@@ -46,6 +47,11 @@ class SplitBreaks(DebuggerTest):
         self.assertEqual(self.says(b"+"), b"+")
         self.assertEqual(self.says(b"1 + 1"), b"")
 
+    def test_a_dash_in_text_does_not_refuse_a_packet(self) -> None:
+        self.gdb.type(packet(b"g"))
+        self.assertEqual(self.says(b"eth0: link-up\r\n"), b"")
+        self.assertEqual(self.says(b"sysrq: DEBUG\r\n-"), b"-")
+
     def test_an_interrupt_is_a_break_and_g(self) -> None:
         self.gdb.type(packet(b"c"))
         self.line.log.clear()
@@ -68,6 +74,13 @@ class SplitBreaks(DebuggerTest):
         self.assertEqual(self.gdb.status, 1)
         self.assertIn("BREAK", self.gdb.complaint)
         self.assertEqual(bytes(self.line.sent), b"")
+
+    def test_a_break_that_cannot_wait_ends_it_and_its_g_is_not_typed_alone(self) -> None:
+        self.web.link.migrate()
+        self.gdb.type(b"p" * 80_000)
+        self.gdb.type(b"\x03" * (PENDING_LIMIT + 1))
+        self.assertEqual(self.gdb.status, 1)
+        self.assertIn("too much input waits for web01", self.gdb.complaint)
 
     def test_it_is_not_json(self) -> None:
         self.assertEqual(self.desk.say("raw web01 --split-break --json").status, 2)
@@ -96,6 +109,15 @@ class OnTerminals(DebuggerTest):
         before = len(self.carol.output)
         self.desk.clock.advance(HOLD)
         self.assertEqual(bytes(self.carol.output[before:]), b"$")
+
+    def test_an_acknowledgement_that_comes_before_its_packet(self) -> None:
+        self.assertEqual(self.seen(b"ok+") + self.seen(packet(b"OK")) + self.seen(b"."), b"ok.")
+        self.assertEqual(self.seen(b"+") + self.seen(b"$O") + self.seen(b"K#9a"), b"")
+        self.assertEqual(self.seen(b"C++") + self.seen(b"17\r\n"), b"C++17\r\n")
+        self.assertEqual(self.seen(b"1 +"), b"1 ")
+        before = len(self.carol.output)
+        self.desk.clock.advance(HOLD)
+        self.assertEqual(bytes(self.carol.output[before:]), b"+")
 
     def test_a_terminal_that_does_not_read_gets_it_later(self) -> None:
         self.carol.window = 0

@@ -56,6 +56,11 @@ class FromTheVm(SynchronousTestCase):
         self.assertEqual(split(b"$ " + told + b"."), (b"$ .", [told], b""))
         self.assertEqual(split(b"50% " + STOPPED), (b"50% ", [STOPPED], b""))
 
+    def test_text_between_packets_is_one_piece_however_many_begin_there(self) -> None:
+        text = b"$ 5% $HOME # $$$ $OK#zz % " * 2000 + b"\r\n"
+        pieces = list(PacketSplitter().feed(text + STOPPED))
+        self.assertEqual(pieces, [text, Packet(STOPPED)])
+
     def test_text_from_a_dollar_on_is_held_up_to_a_limit(self) -> None:
         splitter = PacketSplitter()
         self.assertEqual(list(splitter.feed(b"$" + b"x" * (PACKET_LIMIT - 1))), [])

@@ -39,7 +39,7 @@ LAPSED = frozenset({Refusal.UNANSWERED})
 NOT_DENIED = frozenset(
     {
         *(Refusal.AUDIT, Refusal.AWAY, Refusal.HOST, Refusal.LINE),
-        *(Refusal.PROGRAM, Refusal.QUEUE, Refusal.LOCKS, Refusal.LEASE),
+        *(Refusal.PROGRAM, Refusal.QUEUE, Refusal.LOCKS, Refusal.LEASE, Refusal.TOO_MUCH),
     }
 )
 """Refusals that have nothing to do with rights: exit status 1, not 4."""
@@ -118,6 +118,7 @@ class OperatorInput:
     def send_break(self) -> bool:
         """One BREAK, in its place among what was typed; False if it is refused already."""
         if len(self._pending) >= PENDING_LIMIT:
+            self._refused(Refusal.TOO_MUCH, 0, 1)
             return False
         piece = _Piece(b"")
         self._put(piece)

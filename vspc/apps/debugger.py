@@ -12,7 +12,8 @@ from vspc.wire.gdb import DebuggerInput, Packet, PacketSplitter
 ENTER_DEBUGGER = b"g"
 """What is typed behind a BREAK to stop a Linux kernel in kgdb: the SysRq key."""
 
-_ACKNOWLEDGEMENT = re.compile(rb"[-+]")
+_ACKNOWLEDGEMENT = re.compile(rb"\+|-\Z")
+"""A `-` is one at the end of what came: the VM waits then. Elsewhere it is text (`link-up`)."""
 
 
 class SplitBreak(Plain):

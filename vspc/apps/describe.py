@@ -64,6 +64,8 @@ def refusal_text(
             return f"too many wait for the pen of {title}"
         case Refusal.LOCKS:
             return "too many pens are locked"
+        case Refusal.TOO_MUCH:
+            return f"too much input waits for {title}"
         case Refusal.LEASE:
             return f"{title} has no such lease of yours"
         case Refusal.APPROVAL | Refusal.UNANSWERED:

@@ -57,8 +57,11 @@ class BridgeRules:
 RAW = BridgeRules()
 """A program ends where it may not type; a VM that is away may come back."""
 
-DEBUGGER = BridgeRules(RAW.refusals | {Refusal.LINE})
+DEBUGGER = BridgeRules(RAW.refusals | {Refusal.LINE, Refusal.TOO_MUCH})
 """The same for one that cannot do without BREAKs."""
+
+MISTAKES = 100
+"""Lines of input that are not understood, after which a program is ended."""
 
 
 class ExactBridge(Program):
@@ -89,7 +92,7 @@ class ExactBridge(Program):
         self._form = form
         self._live = console.history.end  # later output is shown when it comes
         self._status = FAILED  # that of an end which comes in its place of the output
-        self._mistakes = 0  # in the input, of which the program was not told: it does not read
+        self._mistakes = 0  # in the input
         self._input_ended = False
         self._is_over = self._is_purging = False
         self._attachment = console.attach(
@@ -202,11 +205,11 @@ class ExactBridge(Program):
                 self._input.type(piece)
 
     def _mistaken(self, mistake: Mistake) -> None:
-        """Tell of it; a program that does not read its output is told later how many there were."""
-        if self._channel.room() > 0:
-            self._tell("error", mistake.text, line=mistake.line)
-        else:
-            self._mistakes += 1
+        self._tell("error", mistake.text, line=mistake.line)
+        self._mistakes += 1
+        if self._mistakes >= MISTAKES:
+            self._tell("ended", f"{MISTAKES} lines of input were not understood")
+            self._leave(FAILED)
 
     def ended_input(self) -> None:
         self._type(self._form.ended())
@@ -214,9 +217,6 @@ class ExactBridge(Program):
         self._leave_at_end()
 
     def drained(self) -> None:
-        if self._mistakes and self._channel.room() > 0:
-            count, self._mistakes = self._mistakes, 0
-            self._tell("error", "more lines of input were not understood", lines=count)
         self.ready()
 
     def break_requested(self) -> bool:

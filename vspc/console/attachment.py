@@ -78,6 +78,7 @@ class Refusal(Enum):
     LEASE = "lease"  # there is no such lease
     APPROVAL = "approval"  # another operator has to approve it, and has not
     UNANSWERED = "unanswered"  # a program waited for approval for too long
+    TOO_MUCH = "too-much"  # a BREAK, behind too much input that waits
 
 
 @frozen

@@ -15,10 +15,18 @@ PACKET_LIMIT = 16 * 1024
 INTERRUPT = b"\x03"
 """What GDB sends in place of a packet to stop a program that runs."""
 
-_BEGIN = re.compile(rb"[$%]")
-_DATA = re.compile(rb"[^#$]*")
-_PRINTABLE = re.compile(rb"[!\"%-~]*")
-_HEX = re.compile(rb"[0-9a-fA-F]*")
+
+def _patterns(data: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """What cannot be a packet, whatever comes, and a packet but for its checksum, with data of the
+    class `data`. Each reads a byte once.
+    """
+    begin = b"[$%%]%b*+" % data
+    text = rb"(?:[^$%%]++|%b(?:(?=[^#])|#[0-9a-fA-F]?+(?=[^0-9a-fA-F])))*+" % begin
+    return re.compile(text), re.compile(rb"%b#([0-9a-fA-F]{2})" % begin)
+
+
+_DATA = _patterns(rb"[^#$]")
+_PRINTABLE = _patterns(rb"[!\"%-~]")
 _TYPED = re.compile(rb"[$\x03]")
 
 
@@ -49,24 +57,21 @@ class PacketSplitter:
     def feed(self, data: bytes) -> Iterator[bytes | Packet]:
         """What is known to be one or the other, in order; consume all of it."""
         data, self._held = self._held + data, b""
+        text, whole = _PRINTABLE if self.is_printable else _DATA
         at = 0
         while at < len(data):
-            begin = _BEGIN.search(data, at)
-            text = len(data) if begin is None else begin.start()
-            if text > at:
-                yield data[at:text]
-                at = text
+            known = text.match(data, at)
+            assert known is not None
+            if known.end() > at:
+                yield known[0]
+                at = known.end()
                 continue
-            end, size = _measured(data, at, _PRINTABLE if self.is_printable else _DATA)
-            if end is None and len(data) - at <= PACKET_LIMIT:
+            found = whole.match(data, at)
+            if found is None and len(data) - at <= PACKET_LIMIT:
                 self._held = data[at:]
                 return
-            if end is None or end - at > PACKET_LIMIT:
-                end, size = at + PACKET_LIMIT, 0
-            if end - size > at:
-                yield data[at : end - size]
-            if size:
-                yield Packet(data[end - size : end])
+            end = at + PACKET_LIMIT if found is None else min(found.end(), at + PACKET_LIMIT)
+            yield from _pieces(data[at:end])
             at = end
 
     def flush(self) -> bytes:
@@ -75,27 +80,21 @@ class PacketSplitter:
         return held
 
 
-def _measured(data: bytes, at: int, may_be: re.Pattern[bytes]) -> tuple[int | None, int]:
-    """Up to where `data`, from the `$` or `%` at `at` on, is decided, and how many bytes before
-    that are a packet. None: more has to come.
+def _pieces(data: bytes) -> Iterator[bytes | Packet]:
+    """`data` as a packet if its checksum is right; else as text, perhaps with a notification at
+    its end: the `$` may be that of a prompt.
     """
-    found = may_be.match(data, at + 1)
-    assert found is not None
-    hash_at = found.end()
-    if hash_at == len(data):
-        return None, 0
-    if data[hash_at : hash_at + 1] != b"#":
-        return hash_at, 0
-    digits = _HEX.match(data, hash_at + 1, hash_at + 3)
-    assert digits is not None
-    end = digits.end()
-    if end < hash_at + 3:
-        return (None if end == len(data) else end), 0
-    if hash_at - at < PACKET_LIMIT:
-        for begin in (at, data.rfind(b"%", at + 1, hash_at)):  # the `$` may be that of a prompt
-            if begin >= 0 and checksum(data[begin + 1 : hash_at]) == int(digits[0], 16):
-                return end, end - begin
-    return end, 0
+    for begin in (0, data.rfind(b"%", 1)):
+        if begin >= 0 and _is_packet(data[begin:]):
+            if begin:
+                yield data[:begin]
+            yield Packet(data[begin:])
+            return
+    yield data
+
+
+def _is_packet(data: bytes) -> bool:
+    return data[-3:-2] == b"#" and checksum(data[1:-3]) == int(data[-2:], 16)
 
 
 def checksum(data: bytes) -> int:
