@@ -252,6 +252,13 @@ class InLine(Sharing):
     def test_waiting_again_changes_no_place(self) -> None:
         self.assertEqual(self.pen.line.queue(self.carol), Waits(2))
 
+    def test_one_whose_rights_go_with_those_of_the_holder_never_has_it(self) -> None:
+        self.forget()
+        lost = ("alice", "bob")
+        self.console.reassess(lambda who, _: READ if who.name in lost else FORCE)
+        self.assertEqual(self.pen.holders, (self.carol,))
+        self.assertFalse(any("you have the pen" in each for each in self.told(self.bob)))
+
     def test_one_who_asks_keeps_the_place_after_a_no(self) -> None:
         self.pen.line.ask(self.bob)
         self.pen.line.answer(self.alice, yes=False)

@@ -208,10 +208,14 @@ class Console:
 
     def reassess(self, rights_of: Callable[[Operator, Subject], Rights]) -> None:
         """The rules, or this console's name, have changed: that counts for its attachments, too."""
-        for attachment in self.attachments:
+        changed = list[tuple[Attachment, Rights]]()
+        for attachment in self.attachments:  # all of them first: a pen goes from one to another
             session = attachment.session
             rights = session.narrowed(rights_of(session.operator, self.subject), self.subject)
-            before, attachment.rights = attachment.rights, rights
+            changed.append((attachment, attachment.rights))
+            attachment.rights = rights
+        for attachment, before in changed:
+            rights = attachment.rights
             had_pen = attachment.has_pen
             if "read" not in rights:
                 attachment.expel("you may no longer read this console")
