@@ -94,6 +94,9 @@ test "$1" = play && shift && exec {asciinema} cat "$@"
 exec {asciinema} "$@"
 """
 
+_GOES_ON = frozenset({"-f", "raw", "-W", "watch", "lease", "simulate"})
+"""Words of commands that do not end by themselves."""
+
 GUEST = Path(__file__).with_name("login_guest.py")
 
 VMS = ("web01", "web02", "prod-db1", "test-7")
@@ -304,7 +307,7 @@ class PageTest(ProcessTestCase):
         if words[0] in ("ssh", "vspc"):
             if "-t" in words or words in (["ssh", "vspc"], ["vspc", "console", "web01"]):
                 return self._in_terminal(command)
-            if {"-f", "raw", "-W", "watch", "simulate"} & set(words) and "export" not in words:
+            if _GOES_ON & set(words) and "export" not in words:
                 return self._begun(command)
         done = self._complete(command)
         if done.status != wanted_status(command):
