@@ -81,6 +81,8 @@ class View(SynchronousTestCase):
         after = marker(MarkerKind.BREAK, 300, "by bob", 50)
         within = marker(MarkerKind.BREAK, 150, "by bob", 10)
         self.assertEqual(self.view(before, within, after), [within])
+        cut = evolve(RECORD, ended=None, end=None, cut=250.0)
+        self.assertEqual(self.view(within, after, record=cut), [within])
         late = [typed(200.1, "x"), pen(200.2, "released")]
         next_one = marker(MarkerKind.ATTACHED, 200.3, "bob from 192.0.2.2", 50)
         self.assertEqual(self.view(pen(110, "alice types"), *late, next_one)[1:], late)

@@ -22,6 +22,8 @@ class Debuggers(ServerTestCase):
         words = [str(each) for each in self.ssh_words()] + list(command)
         child = self.start(program, "-nx", "-q", "-ex", "set pagination off")
         child.out.expect(rb"\(gdb\) ")
+        # What it sends again before `ssh` has logged in is answered twice.
+        self.ask(child, b"set remotetimeout 60", b"")
         child.type(b"target remote | " + shlex.join(words).encode() + b"\n")
         child.out.expect(rb"(?s)Remote debugging using.*\(gdb\) ")
         return child

@@ -77,9 +77,11 @@ class SessionView:
         record = self.record
         if marker.offset <= self.start and 0 < marker.at < record.began:
             return marker.kind is MarkerKind.GAP
-        if marker.offset >= self.end and record.ended is not None:
+        if marker.offset < self.end:
+            return True
+        if record.ended is not None:
             return marker.at <= record.ended + (LATE if marker.kind in _LATE else 0.0)
-        return True
+        return record.cut is None or marker.at <= record.cut
 
     def _marker(self, marker: Marker) -> Iterator[Marker]:
         match marker.kind:
