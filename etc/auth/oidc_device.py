@@ -21,6 +21,7 @@ import base64
 import binascii
 import http.client
 import json
+import math
 import os
 import re
 import ssl
@@ -45,7 +46,11 @@ SLOWER = 5
 """Seconds between two polls if the issuer says nothing, and what `slow_down` adds (section 3.5)."""
 
 GROUPS = 500
-"""Groups that are passed on."""
+GROUP = 64
+"""Groups that are passed on, and characters of a name: the server keeps no longer ones."""
+
+CHECKING = 30
+"""Seconds that it may take from the token to the verdict."""
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -164,7 +169,7 @@ def parsed(body: bytes, url: str, status: int = 200) -> dict[str, Any]:
     """A JSON object."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise Refused(UNAVAILABLE, f"{url}: status {status}, and not a JSON object")
@@ -190,7 +195,10 @@ def decoded(text: str) -> bytes:
 
 def json_part(text: str) -> dict[str, Any]:
     """A part of a token; ValueError if it is not a JSON object."""
-    found = json.loads(decoded(text))
+    try:
+        found = json.loads(decoded(text))
+    except RecursionError:
+        found = None
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
@@ -264,7 +272,7 @@ def verified(token: object, keys: dict[str, Any]) -> dict[str, Any]:
 def number(claims: dict[str, Any], name: str) -> float:
     """A time; ValueError if it is not there."""
     found = claims.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         raise ValueError(f"the ID token has no valid {name}")
     return found
 
@@ -447,9 +455,10 @@ def groups(claims: dict[str, Any], options: argparse.Namespace) -> list[str]:
     if options.group:
         here = dict(options.group)
         return [here[each] for each in names if each in here]
-    if len(names) > GROUPS:
+    kept = [each for each in names if len(each) <= GROUP]
+    if len(kept) > GROUPS:
         raise Refused(UNAVAILABLE, f"the user is in over {GROUPS} groups: name those with --group")
-    return list(names)
+    return kept
 
 
 def decide(server: Server, options: argparse.Namespace) -> None:
@@ -462,7 +471,9 @@ def decide(server: Server, options: argparse.Namespace) -> None:
         flow = DeviceFlow(options, Http(options.ca_file), server)
         flow.discover()
         flow.begin()
-        claims = flow.claims(flow.token())
+        token = flow.token()
+        server.say("wait", str(CHECKING))
+        claims = flow.claims(token)
         check_name(claims, operator, options)
         given = groups(claims, options)
     except Refused as refused:

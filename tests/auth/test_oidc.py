@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.issuer import CLIENT, CODE, EcKey, FakeIssuer, RsaKey, encoded, token
+from vspc.auth.dialogue import OUTPUT
 
 HELPER = Path(__file__).parents[2] / "etc" / "auth" / "oidc_device.py"
 
@@ -97,8 +98,8 @@ class OidcTest(SynchronousTestCase):
 class LoggingIn(OidcTest):
     def test_a_url_and_a_code_are_shown_and_groups_follow(self) -> None:
         self.issuer.said = ["authorization_pending", "authorization_pending"]
-        first, shown, *rest = self.lines()
-        self.assertEqual(first, "wait 30")
+        first, shown, checking, *rest = self.lines()
+        self.assertEqual((first, checking), ("wait 30", "wait 30"))
         self.assertEqual(
             shown,
             f"wait 300 Open {ISSUER}/activate in a browser, log in, and enter the code {CODE}",
@@ -128,17 +129,17 @@ class LoggingIn(OidcTest):
 
     def test_groups_by_other_names(self) -> None:
         lines = self.lines("--group", "leads=bosses", "--group", "a=b=c")
-        self.assertEqual(lines[2:], ["group bosses", "ok"])
+        self.assertEqual(lines[3:], ["group bosses", "ok"])
 
     def test_claims_of_other_names_and_a_domain(self) -> None:
         self.issuer.claims = {"upn": "Alice@Example.com", "roles": "leads"}
         words = ("--username-claim", "upn", "--groups-claim", "roles", "--domain", "example.com")
-        self.assertEqual(self.lines(*words, operator="Alice")[2:], ["group leads", "ok"])
+        self.assertEqual(self.lines(*words, operator="Alice")[3:], ["group leads", "ok"])
 
     def test_claims_that_the_token_lacks_are_asked_for(self) -> None:
         self.issuer.claims = {"groups": None, "preferred_username": None}
         self.issuer.userinfo = {"preferred_username": "alice", "groups": ["far"], "iss": "no"}
-        self.assertEqual(self.lines()[2:], ["group far", "ok"])
+        self.assertEqual(self.lines()[3:], ["group far", "ok"])
         path, _form, headers = self.issuer.requests[-1]
         self.assertEqual((path, headers["Authorization"]), ("/userinfo", "Bearer mF_9.B5f-4.1JqM"))
 
@@ -207,6 +208,7 @@ class Refusing(OidcTest):
             ({"exp": 1}, "expired"),
             ({"exp": None}, "exp"),
             ({"exp": True}, "exp"),
+            ({"exp": float("nan")}, "exp"),
             ({"nbf": 1e12}, "future"),
             ({"sub": None}, "sub"),
         ):
@@ -258,7 +260,20 @@ class Refusing(OidcTest):
     def test_over_500_groups(self) -> None:
         self.issuer.claims = {"groups": [f"g{n}" for n in range(501)]}
         self.assertIn("--group", self.refused()[1])
-        self.assertEqual(self.lines("--group", "g500=x")[2:], ["group x", "ok"])
+        self.assertEqual(self.lines("--group", "g500=x")[3:], ["group x", "ok"])
+
+    def test_names_of_groups_that_the_server_does_not_keep(self) -> None:
+        self.issuer.claims = {"groups": ["x" * 65, *(f"{n}{'y' * 61}" for n in range(500))]}
+        lines = self.lines()
+        self.assertEqual((len(lines), lines[-1]), (3 + 500 + 1, "ok"))
+        self.assertLess(sum(map(len, lines)) + len(lines), OUTPUT)
+
+    def test_json_without_end(self) -> None:
+        text = b'{"x":' + b"[" * 200_000
+        with self.assertRaises(self.helper.Refused):
+            self.helper.parsed(text, ISSUER)
+        with self.assertRaises(ValueError):
+            self.helper.json_part(encoded(text))
 
     @settings(max_examples=60, deadline=None)
     @given(st.data())

@@ -118,12 +118,12 @@ class AtAnIssuer(AccessTestCase):
             operator("alice", groups=["netops"]),
             ssh=f"auth_command = {self.command}\n"
             'auth_command_groups = ["leads"]\nauth_command_operators = ["ext-*"]\n'
-            "login_timeout = 2\n",
+            "login_timeout = 5\n",
             access=rule(["@leads"], ["web*"], ["read", "write"]),
         )
         self.serve()
         self.simulate()
-        self.issuer.said = ["authorization_pending"] * 3  # longer than the time to log in
+        self.issuer.said = ["authorization_pending"] * 6  # longer than the time to log in
         for user in ("alice", "ext-zoe"):
             self.issuer.claims = {"preferred_username": user}
             self.issuer.entered = ""
