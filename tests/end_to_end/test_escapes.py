@@ -4,7 +4,9 @@ from tests.end_to_end.processes import script
 from tests.end_to_end.test_virtual_machines import SimulatorTestCase
 from tests.end_to_end.tmux import Tmux
 
-BREAKS = """
+SETTINGS = """
+[[console.profile]]
+repaint = "echo painted^M"
 [[break]]
 name = "kdb"
 steps = ["break", { delay = "0.1s" }, { text = "echo in kdb\\r" }]
@@ -17,7 +19,9 @@ steps = ["break", { delay = "60s" }, "break"]
 class Escapes(SimulatorTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.write_config(BREAKS)
+        self.write_config(SETTINGS)
+        text = self.config.read_text()
+        self.config.write_text(text.replace('"break", "force"]', '"break", "force", "join"]'))
         self.serve()
         self.simulate(vms=2)
         self.tmux = Tmux(self)
@@ -33,8 +37,15 @@ class Escapes(SimulatorTestCase):
         self.tmux.type(f"\x05c{keys}")
         return self.tmux.shows(*shown)
 
-    def test_what_each_of_them_shows(self) -> None:
+    def test_of_one_operator(self) -> None:
         self.on_console()
+        self.shows_what_is_there()
+        self.sends_breaks()
+        self.pastes()
+        self.goes_to_the_chooser_and_back()
+        self.assert_no_defects()
+
+    def shows_what_is_there(self) -> None:
         help_text = self.escape("?", "^Ec.", "^EcP  paste slowly", "^Ecl1 kdb", "one ^E for the VM")
         self.assertNotIn("^Ecz", help_text)
         self.escape("a", "[you type on web1]")
@@ -52,6 +63,11 @@ class Escapes(SimulatorTestCase):
         self.tmux.type("found it\r")
         self.tmux.shows("n later, p earlier, / search, Enter leaves")
         self.tmux.type("\r")
+        self.escape("t", "[times of lines are shown: ", "; ^Ect hides them]")
+        self.tmux.type("echo what time\r")
+        self.assertRegex(self.tmux.shows(" what time\n"), r"\n\d\d:\d\d:\d\d what time\n")
+        self.escape("t", "[times of lines are not shown any more]")
+        self.escape("v", "\npainted\n")
         self.escape("z", "for the ssh client: Enter ~^Z]")
         self.escape("Q", "[unknown escape command; ^Ec? lists them]")
         self.escape("b", "message:")
@@ -65,12 +81,13 @@ class Escapes(SimulatorTestCase):
         self.escape("e", "[type the new escape key, a control key]")
         self.tmux.type("\x18")
         self.tmux.shows("[escape key changed: ^Xc? for help]")
-        self.tmux.type("\x18c.")
-        self.tmux.shows("[left web1]")
-        self.assert_no_defects()
+        self.tmux.clear()
+        self.tmux.type("\x18ce")
+        self.tmux.shows("[type the new escape key, a control key]")
+        self.tmux.type("\x05")
+        self.tmux.shows("[escape key changed: ^Ec? for help]")
 
-    def test_breaks(self) -> None:
-        self.on_console()
+    def sends_breaks(self) -> None:
         self.escape("l0", "[BREAK]", "[sysrq] break 1")
         self.escape("l?", "^Ecl1  kdb", "^Ecl2  slow")
         self.escape("l1", "[sysrq] break 2", "in kdb", "[kdb: done]")
@@ -91,10 +108,10 @@ class Escapes(SimulatorTestCase):
         self.tmux.type("y")
         self.tmux.shows("[sysrq] break 4", "[SysRq h]")
         self.escape("S!h", "[sysrq] break 5", "[SysRq h]")
-        self.assert_no_defects()
+        self.tmux.type("\r")
+        self.tmux.shows("command not found")
 
-    def test_pastes(self) -> None:
-        self.on_console()
+    def pastes(self) -> None:
         self.escape("P", "characters a second (Enter: verify each line by its echo)")
         self.tmux.type("2000\r")
         self.tmux.shows("[paste now; Control-D ends")
@@ -105,7 +122,20 @@ class Escapes(SimulatorTestCase):
         self.tmux.shows("[paste now; Control-D ends")
         self.tmux.paste("echo three\necho four\n")
         self.tmux.shows("\nthree\n", "\nfour\n", "[pasted 21 of 21 bytes, line 2 of 2]")
-        self.assert_no_defects()
+
+    def goes_to_the_chooser_and_back(self) -> None:
+        self.tmux.type("echo before\r")
+        self.tmux.shows("\nbefore\n")
+        self.tmux.type("\x05c;")
+        self.tmux.shows("to filter", "web2")
+        self.tell("output web1 meanwhile")
+        self.tmux.type("\r")
+        self.tmux.shows("[web1 connected", "meanwhile")
+        self.tmux.type("\x05c;")
+        self.tmux.shows("to filter", "web2")
+        self.tmux.type("web2\r")
+        self.tmux.shows("[web2 connected")
+        self.escape(".", "filter: web2")
 
     def test_the_pen_between_two(self) -> None:
         self.on_console()
@@ -130,28 +160,25 @@ class Escapes(SimulatorTestCase):
         bob.type(b"\x05cf")
         bob.out.expect(rb"locked")
         self.escape("U", "the lock of alice is over")
-        self.escape("j", "[you type on web1")
+        bob.type(b"\x05cf")
+        bob.out.expect(rb"\[you type on web1\]")
+        self.escape("j", "[you type on web1]")
+        self.tmux.type("echo of both\r")
+        self.tmux.shows("\nof both\n")
+        bob.type(b"echo of the other\r")
+        self.tmux.shows("\nof the other\n")
+        self.escape("w", "web1  alice  writes", "web1  bob  writes")
         bob.type(b"\x05c.")
         bob.wait()
         self.assert_no_defects()
 
-    def test_the_chooser_and_back(self) -> None:
-        self.on_console()
-        self.tmux.type("echo before\r")
-        self.tmux.shows("\nbefore\n")
-        self.tmux.type("\x05c;")
-        self.tmux.shows("to filter", "web2")
-        self.tell("output web1 meanwhile")
-        self.tmux.type("\r")
-        self.tmux.shows("[web1 connected", "meanwhile")
-        self.tmux.type("\x05c;")
-        self.tmux.shows("to filter", "web2")
-        self.tmux.type("web2\r")
-        self.tmux.shows("[web2 connected")
+    def test_conman_s_family_and_on_the_server_itself(self) -> None:
+        self.on_console("alice+web1,esc=conman")
+        self.types_those_of_conman()
+        self.suspends_it_on_the_server_itself()
         self.assert_no_defects()
 
-    def test_conman_s_family(self) -> None:
-        self.on_console("alice+web1,esc=conman")
+    def types_those_of_conman(self) -> None:
         self.tmux.type("&?")
         self.tmux.shows("&. leave", "&F take the pen", "&L replay 60 lines")
         self.tmux.type("echo a&&b 2>&1\r")
@@ -167,7 +194,8 @@ class Escapes(SimulatorTestCase):
         self.tmux.type("&.")
         self.tmux.shows("[left web1]")
 
-    def test_suspending_it_on_the_server_itself(self) -> None:
+    def suspends_it_on_the_server_itself(self) -> None:
+        self.tmux.clear()
         self.tmux.run([script("vspc"), "console", "web1", "--config", self.config])
         self.tmux.shows("for help]")
         self.escape("?", "^Ecz  suspend")
