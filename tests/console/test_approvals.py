@@ -602,7 +602,13 @@ class FourEyes:
         self.console.reassess(lambda who, _subject: self.rights(who.name))
 
     def wait(self, _: int, seconds: int) -> None:
-        self.world.clock.advance([1, 20, 300, APPROVED_FOR / 2][seconds % 4])
+        clock = self.world.clock
+        until = clock.seconds() + [1, 20, 300, APPROVED_FOR / 2][seconds % 4]
+        # The clock is at the end of a step while what was due in it is called.
+        ends = sorted(since + APPROVED_FOR for _, since in self.yes.values())
+        for moment in (*ends, until):
+            if clock.seconds() < moment <= until:
+                clock.advance(moment - clock.seconds())
 
     def answered(self, _: int, __: int) -> None:
         """The rest of long input may go."""
