@@ -337,6 +337,14 @@ class Joining(Sharing):
         self.alice.detach()
         self.assertEqual(self.pen.holders, (self.bob,))
         self.assertEqual(self.told(self.carol), ["bob has the pen alone: alice left", "alice left"])
+        self.assertEqual(self.told(self.bob), ["you type alone now: alice left", "alice left"])
+
+    def test_who_types_on_is_told_that_the_other_one_does_not(self) -> None:
+        self.pen.join(self.bob)
+        self.forget()
+        self.pen.lay_down(attachment=self.bob)
+        self.assertEqual(self.told(self.alice), ["you type alone now: bob laid it down"])
+        self.assertEqual(self.told(self.carol), ["alice has the pen alone: bob laid it down"])
 
     def test_a_right_that_is_lost_ends_it(self) -> None:
         self.pen.join(self.bob)
@@ -347,6 +355,8 @@ class Joining(Sharing):
             self.told(self.bob),
             ["you have laid down the pen: you may no longer join another writer"],
         )
+        why = "bob may no longer join another writer"
+        self.assertEqual(self.told(self.alice), [f"you type alone now: {why}"])
 
     def test_force_takes_it_from_both(self) -> None:
         dave = self.come("dave", FORCE)

@@ -344,11 +344,12 @@ class Approvals:
 
     def left(self, attachment: Attachment) -> None:
         """`attachment` has left the console."""
+        might_have_approved = attachment in self._approvers
         self._strike(attachment)
         request = self._requests.get(attachment)
         if request is not None:
             self._drop(request, ApprovalEnd.LEFT)
-        for each in list(self._requests.values()):
+        for each in list(self._requests.values()) if might_have_approved else ():
             if each.by is attachment:
                 self._end(each, ApprovalEnd.APPROVER_LEFT)
 

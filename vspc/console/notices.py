@@ -53,6 +53,7 @@ class NoticeKind(Enum):
     PEN_GONE = "{who} the pen now{why}; you are reading now"
     PEN_PASSED = "{has}"
     PEN_JOINED = "{who} here, too"
+    PEN_ALONE = "you type alone now: {why}"
     PEN_LAID_DOWN = "you have laid down the pen: you {why}"
     PEN_WAITS = "you wait for the pen as number {place} in line"
     PEN_NOT_WAITED = "you no longer wait for the pen: {why}"

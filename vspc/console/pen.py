@@ -258,7 +258,9 @@ class Pen:
         for former in gone:
             self._publish(PenReleased(former.ref, other))
         if rest:
-            self._passed(rest[0], f"the pen alone: {_names(gone)} {why}", gone)
+            over = f"{_names(gone)} {why}"
+            rest[0].show(NoticeKind.PEN_ALONE.notice(why=over))
+            self._passed(rest[0], f"the pen alone: {over}", gone)
 
     def lock_changed(self) -> None:
         """It is locked now, or no longer: it may be free, and somebody wait for it."""
