@@ -374,6 +374,7 @@ EVENTS = frozenset(
         NoticeKind.PEN_WAITED,
         NoticeKind.PEN_KEPT,
         NoticeKind.PEN_JOINED,
+        NoticeKind.PEN_ALONE,
         NoticeKind.PEN_LAID_DOWN,
         NoticeKind.PEN_TAKEN,
         NoticeKind.PEN_IS_TAKEN,
