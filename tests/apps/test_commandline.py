@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.apps.console_input import ENTER
+from vspc.apps.verb_input import ENTER
 from vspc.apps.verbs import expect, send
 from vspc.apps.verbs.commandline import LINE, TRAILING, CommandLine, CommandSource, Words
 from vspc.apps.verbs.grammar import Parsed

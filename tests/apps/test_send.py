@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import CAROL, OpsDesk
 from tests.apps.support import ALICE, BOB, XTERM, FakeChannel
 from tests.fakes import FakeLine
-from vspc.apps.console_input import ENTER, FORCE
+from vspc.apps.verb_input import ENTER, FORCE
 from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import UsageError

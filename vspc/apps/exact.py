@@ -11,16 +11,12 @@ from functools import partial
 
 from attrs import frozen
 
-from vspc.apps.console_input import (
-    OperatorInput,
-    RefusedInput,
-    catch_pen,
-    refused_status,
-)
+from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
 from vspc.apps.describe import cautions
 from vspc.apps.following import Following
 from vspc.apps.forms import PLAIN, BreakKey, Form, Mistake, ProgramInput
 from vspc.apps.leasing import LeaseWish, ProgramLease
+from vspc.apps.verb_input import refused_status
 from vspc.apps.verbs.context import DONE, FAILED, Call, complain
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal
 from vspc.console.console import Console

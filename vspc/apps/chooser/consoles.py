@@ -14,8 +14,8 @@ from vspc.apps.chooser.listing import ConsoleRows, Readable
 from vspc.apps.chooser.model import Broadcast, Decision, Section, Visit, Watch
 from vspc.apps.chooser.preview import PREVIEW_BYTES, preview_lines
 from vspc.apps.chooser.row import Row
-from vspc.apps.console_input import CR
 from vspc.apps.following import ask
+from vspc.apps.verb_input import CR
 from vspc.apps.verbs import broadcast
 from vspc.apps.verbs import console as console_verb
 from vspc.apps.verbs.commandline import Words

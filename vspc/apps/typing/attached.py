@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
 from vspc.apps.typing.task import TypingStopped, TypingTask
+from vspc.apps.verb_input import refused_status
 from vspc.apps.verbs.context import Call, VerbExit
 from vspc.apps.verbs.grammar import Option
 from vspc.apps.verbs.kinds import WORD

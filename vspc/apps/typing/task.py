@@ -4,8 +4,8 @@ What takes its time is ended by what happens meanwhile: the pen goes, the VM goe
 its input stops.
 """
 
-from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
+from vspc.apps.verb_input import refused_status
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, Call
 from vspc.common.clock import Clock
 from vspc.console.attachment import Attachment, Refusal, Typed

@@ -1,6 +1,6 @@
 """`ask NAME`: ask the holder to give the pen to your terminal on a console."""
 
-from vspc.apps.console_input import pen_refused
+from vspc.apps.verb_input import pen_refused
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 from vspc.common.values import duration_text

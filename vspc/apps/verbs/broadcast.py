@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vspc.apps.console_input import CR, ENTER
+from vspc.apps.verb_input import CR, ENTER
 from vspc.apps.verbs.context import TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import JSON, Argument, Grammar, Parsed
 from vspc.apps.verbs.help_text import rule

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Mapping
 
-from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.following import Following, FollowReader, ask, look_back_denial
 from vspc.apps.leasing import FOR, LEASE, lease_wish
+from vspc.apps.verb_input import CR, ENTER, FORCE, VerbInput, moved_without_proof
 from vspc.apps.verbs.context import DENIED, FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import VALUES, rule
@@ -135,7 +135,7 @@ class _Expectation(Sink, FollowReader):
         self._changed = Wakeup(call.context.clock)
         self._attachment: Attachment | None = None
         self._following: Following | None = None
-        self._typist: Typist | None = None
+        self._input: VerbInput | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._searching = BackgroundSearch(call.context, sought, self._searched)
         self._search = RunningCoroutine(self._find())
@@ -186,9 +186,9 @@ class _Expectation(Sink, FollowReader):
         wish = lease_wish(self._parsed, "expect")
         if self._text or wish is not None:
             force = self._parsed.has(FORCE)
-            self._typist = Typist(call, console, attachment, self._changed.set_later, force, wish)
-            self._typist.begin(types=bool(self._text))
-            self._typist.type(self._text)
+            self._input = VerbInput(call, console, attachment, self._changed.set_later, force, wish)
+            self._input.begin(types=bool(self._text))
+            self._input.type(self._text)
         self.ready()
 
     def _happened(self, event: Event) -> None:
@@ -212,12 +212,12 @@ class _Expectation(Sink, FollowReader):
 
     def _outcome(self) -> Match | None:
         """The match, or None while it goes on. Raises `VerbExit`."""
-        typist = self._typist
-        if typist is not None:
-            typist.check()
+        own_input = self._input
+        if own_input is not None:
+            own_input.check()
         if self._found is not None:
             # The match may be older than the text, which is typed all the same.
-            return None if typist is not None and typist.waiting else self._found
+            return None if own_input is not None and own_input.waiting else self._found
         if self._ended and not self._searching.stream.due:
             raise self._failure(FAILED, "ended", self._ended)
         return None
@@ -226,11 +226,11 @@ class _Expectation(Sink, FollowReader):
         return VerbExit(status, *lines, console=self._console, detail=detail)
 
     def _timed_out(self) -> VerbExit:
-        title, typist = self._title, self._typist
+        title, own_input = self._title, self._input
         what = "has not printed it" if self._found is None else "takes no input"
         lines = [f"timed out after {self._timeout:g} s: {title} {what}"]
-        if typist is not None and typist.waiting:
-            lines.append(typist.give_up())
+        if own_input is not None and own_input.waiting:
+            lines.append(own_input.give_up())
         searched = max(self._from, self._searching.stream.searched)
         lines.append(f"searched offsets {self._from} to {searched}; --from continues")
         return self._failure(TIMED_OUT, "timed-out", *lines)
@@ -248,11 +248,11 @@ class _Expectation(Sink, FollowReader):
         self._search.cancel()
         if self._following is not None:
             self._following.stop()
-        if self._typist is not None:
-            self._typist.stop()
-        match, typist = self._concluded, self._typist
+        if self._input is not None:
+            self._input.stop()
+        match, own_input = self._concluded, self._input
         return {
-            "bytes": None if typist is None else typist.typed,
+            "bytes": None if own_input is None else own_input.typed,
             "offset": None if match is None else match.offset,
             "end": None if match is None else match.end,
         }
@@ -285,17 +285,17 @@ class _Expectation(Sink, FollowReader):
             self._following.go_on()
 
     def writable(self) -> None:
-        if self._typist is not None:
-            self._typist.pump()
+        if self._input is not None:
+            self._input.pump()
             self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
         """It may be another VM now; earlier output still counts."""
         assert self._attachment is not None
-        typist = self._typist
+        own_input = self._input
         why = moved_without_proof(self._console, old, new)
-        text = f"{why}; {'ended' if typist is None else typist.give_up()}"
-        if self._found is not None or (typist is not None and typist.dropped):
+        text = f"{why}; {'ended' if own_input is None else own_input.give_up()}"
+        if self._found is not None or (own_input is not None and own_input.dropped):
             self._changed.throw(self._failure(FAILED, "host-changed", text))
         else:
             self._attachment.end(text)

@@ -2,9 +2,9 @@
 
 import json
 
-from vspc.apps.console_input import moved_without_proof, refused_status
 from vspc.apps.describe import refusal_text
 from vspc.apps.leasing import FOR, LeaseWish, ProgramLease
+from vspc.apps.verb_input import moved_without_proof, refused_status
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import rule

@@ -1,6 +1,6 @@
 """`lock NAME [REASON]`: nobody else types on a console, for a while."""
 
-from vspc.apps.console_input import pen_refused
+from vspc.apps.verb_input import pen_refused
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import rule

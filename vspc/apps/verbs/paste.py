@@ -2,10 +2,10 @@
 
 import json
 
-from vspc.apps.console_input import FORCE
 from vspc.apps.typing.attached import UNDER, attached_task, recorded
 from vspc.apps.typing.paste import LIMIT, MAX_CPS, Paste, pasted
 from vspc.apps.typing.task import TypingStopped, TypingTask
+from vspc.apps.verb_input import FORCE
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import JSON, NAME, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import NUMBER, UsageError

@@ -2,7 +2,7 @@
 became of each.
 """
 
-from vspc.apps.console_input import ENTER
+from vspc.apps.verb_input import ENTER
 from vspc.apps.verbs.context import DENIED, TIMED_OUT, Call, Verb, VerbExit
 from vspc.apps.verbs.expect import FAIL, SEND, TIME_OUT, as_facts, patterns, typed, wait_for
 from vspc.apps.verbs.grammar import JSON, Grammar, Option, Parsed

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 
-from vspc.apps.console_input import CR, ENTER, FORCE, Typist, moved_without_proof
 from vspc.apps.describe import obstacle
 from vspc.apps.leasing import FOR, LEASE, LeaseWish, lease_wish
+from vspc.apps.verb_input import CR, ENTER, FORCE, VerbInput, moved_without_proof
 from vspc.apps.verbs.context import FAILED, TIMED_OUT, USAGE, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.help_text import examples, rule
@@ -75,7 +75,9 @@ class Sending(Sink):
         self._attachment = console.attach(
             call.session, call.rights(console), self, console.history.end
         )
-        self._typist = Typist(call, console, self._attachment, self._changed.set_later, force, wish)
+        self._input = VerbInput(
+            call, console, self._attachment, self._changed.set_later, force, wish
+        )
 
     async def run(self, text: bytes | None, enter: bool, reads: bool = False) -> tuple[int, int]:
         """Type `text`, or None for standard input, and a CR with `enter`. Where the output stood
@@ -87,57 +89,57 @@ class Sending(Sink):
                 await self._send(text, enter, reads)
         finally:
             self._attachment.detach()
-        return self._typist.offset, self._typist.typed
+        return self._input.offset, self._input.typed
 
     @property
     def typed(self) -> int:
         """Bytes that went to the VM."""
-        return self._typist.typed
+        return self._input.typed
 
     def _stop(self) -> Mapping[str, Fact]:
         """What is recorded at the end."""
         self._consume()
-        self._typist.stop()
-        return {"bytes": self._typist.typed, "offset": self._typist.offset}
+        self._input.stop()
+        return {"bytes": self._input.typed, "offset": self._input.offset}
 
     async def _send(self, text: bytes | None, enter: bool, reads: bool) -> None:
         # Before input is read: another operator may have the pen, the VM may be away.
-        self._typist.begin()
-        self._typist.check()
+        self._input.begin()
+        self._input.check()
         self._enter = enter
         if reads:
             self._call.output.reader = self._read
         if text is not None:
-            self._typist.type(text)
+            self._input.type(text)
             self._end_text()
         await self._until_typed()
 
     def _end_text(self) -> None:
         self._is_whole = True
         if self._enter:
-            self._typist.type(CR)
+            self._input.type(CR)
 
     async def _until_typed(self) -> None:
         """Wait until the VM has everything. It must take something in the time-out while there is
         something to take.
         """
-        typist, clock, timeout = self._typist, self._call.context.clock, self._timeout
+        own_input, clock, timeout = self._input, self._call.context.clock, self._timeout
         typed, since = -1, 0.0
         while True:
-            typist.check()
-            self.was_held = self.was_held or (self._console.input.held and typist.waiting > 0)
-            if self._is_whole and not typist.waiting:
+            own_input.check()
+            self.was_held = self.was_held or (self._console.input.held and own_input.waiting > 0)
+            if self._is_whole and not own_input.waiting:
                 return
             self._consume()
-            if not typist.waiting:
+            if not own_input.waiting:
                 typed = -1
                 await self._changed.wait()
                 continue
-            if typist.typed != typed:
-                typed, since = typist.typed, clock.seconds()
+            if own_input.typed != typed:
+                typed, since = own_input.typed, clock.seconds()
             if not await self._changed.wait(since + timeout - clock.seconds()):
                 why = f"{self._console.title} took no input for {timeout:g} s{self._why_not}"
-                raise self._typist.failure(TIMED_OUT, "timed-out", why)
+                raise self._input.failure(TIMED_OUT, "timed-out", why)
 
     @property
     def _why_not(self) -> str:
@@ -150,7 +152,7 @@ class Sending(Sink):
 
     def _consume(self) -> None:
         """Open the operator's window by what the console has taken."""
-        done = self._unconsumed - self._typist.pending
+        done = self._unconsumed - self._input.pending
         if done > 0:
             self._unconsumed -= done
             self._call.channel.consumed(done)
@@ -167,23 +169,23 @@ class Sending(Sink):
                     if kind is NoticeKind.MIGRATING:
                         self._changed.set_later()
                 case Ended(reason):
-                    self._changed.throw(self._typist.failure(FAILED, "ended", reason))
+                    self._changed.throw(self._input.failure(FAILED, "ended", reason))
                     return
                 case _:
                     return
 
     def writable(self) -> None:
-        self._typist.pump()
+        self._input.pump()
         self._changed.set_later()
 
     def host_changed(self, old: str, new: str) -> None:
         """It may be another VM now: nothing more is typed."""
         why = moved_without_proof(self._console, old, new)
-        self._changed.throw(self._typist.failure(FAILED, "host-changed", why))
+        self._changed.throw(self._input.failure(FAILED, "host-changed", why))
 
     def ended(self, reason: str) -> None:
         text = f"{self._attachment.title}: {reason}"
-        self._changed.throw(self._typist.failure(FAILED, "ended", text))
+        self._changed.throw(self._input.failure(FAILED, "ended", text))
 
     def _read(self, data: bytes | None) -> None:
         """Standard input, None at its end. Control-C ends it where a terminal sends it as a key."""
@@ -195,10 +197,10 @@ class Sending(Sink):
         if self._is_whole:
             self._call.channel.consumed(len(data))
             if INTERRUPT in data and self._call.channel.terminal is not None:
-                self._changed.throw(self._typist.failure(FAILED, "left", "interrupted"))
+                self._changed.throw(self._input.failure(FAILED, "left", "interrupted"))
             return
         self._unconsumed += len(data)
-        self._typist.type(data)
+        self._input.type(data)
         self._changed.set()
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from vspc.apps.console_input import refused_status
 from vspc.apps.describe import refusal_text
 from vspc.apps.typing.attached import UNDER, attached_task, recorded
 from vspc.apps.typing.sequences import ON_KEYS, play, send_sysrq, sysrq_meaning
 from vspc.apps.typing.task import TypingTask
+from vspc.apps.verb_input import refused_status
 from vspc.apps.verbs.context import FAILED, USAGE, Call, Verb, VerbExit, complain
 from vspc.apps.verbs.grammar import NAME, Flag, Grammar, Option, Parsed
 from vspc.apps.verbs.kinds import WORD, UsageError, ValueKind

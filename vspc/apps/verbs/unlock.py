@@ -1,6 +1,6 @@
 """`unlock NAME`: others may type on a console again."""
 
-from vspc.apps.console_input import pen_refused
+from vspc.apps.verb_input import pen_refused
 from vspc.apps.verbs.context import FAILED, Call, Verb, VerbExit
 from vspc.apps.verbs.grammar import NAME, Grammar, Parsed
 
