@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
-from vspc.cli.main import command_names
+from vspc.cli.commands import command_names
 from vspc.common.values import InvalidValue
 from vspc.config.keyoptions import KeyOptions, key_options
 from vspc.server.config_files import file_warnings, load_with_files

@@ -14,7 +14,7 @@ from tests.config.test_load import KEY
 from tests.config.test_proofs import HASH
 from tests.documents import KINDS, NOT_RUN, PAGES, TREE, Block, blocks, commands, wanted_status
 from tests.net.authorities import certificate
-from vspc.cli.main import command_names
+from vspc.cli.commands import command_names
 from vspc.server.config_files import load_with_files
 from vspc.ssh.keys import make_host_key
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_load import EXAMPLE, REFERENCE
-from vspc.cli.main import program_shape
+from vspc.cli.commands import program_shape
 from vspc.cli.manual import command, configuration, roff
 from vspc.cli.manual.markdown import (
     MarkdownCode,

@@ -5,8 +5,8 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.apps.verbs.table import VERBS
+from vspc.cli.commands import command_names, program_shape
 from vspc.cli.completion import bash, zsh
-from vspc.cli.main import command_names, program_shape
 from vspc.cli.synopsis import CONFIG, ValueSort
 
 
