@@ -346,10 +346,11 @@ class Previews(SynchronousTestCase):
         self.assertEqual(set(read), {"web0006"})
 
     def test_a_window_without_room_says_so(self) -> None:
-        bench = self.bench(80, 10)
+        bench = self.bench(40, 12)
         bench.type(PREVIEW)
         self.wait(bench)
-        self.assertIn("too small for a preview", bench.screen.lines[-1])
+        said = "no room for a preview; ^V turns it off"
+        self.assertEqual(bench.screen.lines[-1].rstrip(), said)
         bench.type(PREVIEW)
         self.assertIn("Enter attach", bench.screen.lines[-1])
         self.assertFalse(bench.chooser._view.previews)
@@ -517,8 +518,8 @@ class Prompting(SynchronousTestCase):
             self.assertIn(":w N,N... or WORDS", self.ask(line))
 
     def test_favourites_lists_orders_and_previews(self) -> None:
-        self.assertIn("web0001 is a favourite now", self.ask(b":f 2"))
-        self.assertIn("web0001 is no favourite now", self.ask(b":f 2"))
+        self.assertIn("web0001 is now a favourite", self.ask(b":f 2"))
+        self.assertIn("web0001 is no longer a favourite", self.ask(b":f 2"))
         self.assertIn("lists: all, racks\r\n", self.ask(b":l"))
         self.assertIn("1  web0003", self.ask(b":l rac"))
         self.assertIn("5  web0004", self.ask(b":l all"))

@@ -339,7 +339,7 @@ class Casting(SessionCase):
         channel = self.attach(self.desk.login())
         self.output(host, b"one")
         played = self.ask(f"session play {self.ids()[0]}")
-        self.assertIn("[it goes on; this is up to now]", played.complaint)
+        self.assertIn("[it is still open; shown up to now]", played.complaint)
         self.assertIn('"o", "one"', played.text)
         self.assertNotIn("left:", played.text)
         self.leave(channel)

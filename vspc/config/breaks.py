@@ -83,7 +83,7 @@ def break_steps(value: tuple[BreakStep, ...]) -> None:
 def break_name(value: str) -> None:
     """The name of a sequence; it does not look like an option. Raises `InvalidValue`."""
     if not _NAME.fullmatch(value):
-        allowed = "1 to 32 letters, digits and . _ - are allowed, no . _ - in front"
+        allowed = "1 to 32 letters, digits and . _ - are allowed, a letter or digit first"
         raise InvalidValue("invalid name of a sequence", allowed)
 
 

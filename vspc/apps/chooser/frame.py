@@ -293,7 +293,7 @@ class ChooserFrame:
         if self.choice.gone is not None:
             return ScreenLine(f"{shorten(self.choice.gone, NAME_COLUMNS)} is gone{_GO_ON}")
         if self.preview is not None and self._pane is None:
-            return ScreenLine("this window is too small for a preview; ^V turns it off")
+            return ScreenLine("no room for a preview; ^V turns it off")
         if self.choice.marks:
             keys = _MARKED_KEYS if self.is_listing else _TYPED_KEYS
             return ScreenLine(self._fitting([k.format(self._marks()) for k in keys]))

@@ -214,7 +214,7 @@ class PlainView:
             why_not = self._source.favour(row)
             self.refresh()
             is_one = row.key in self._source.favourites()
-            self._say(why_not or f"{row.name} is {'a' if is_one else 'no'} favourite now")
+            self._say(why_not or f"{row.name} is {'now' if is_one else 'no longer'} a favourite")
         return None
 
     def _section(self, rest: str) -> Outcome:

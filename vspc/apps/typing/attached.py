@@ -15,7 +15,7 @@ from vspc.console.console import Console
 from vspc.console.notices import Notice
 from vspc.console.session import Fact
 
-UNDER = Option("--lease", "type under this lease of yours", WORD, value="ID")
+UNDER = Option("--lease", "type under the lease with this ID", WORD, value="ID")
 
 
 class TypingSink(Sink):

@@ -8,7 +8,7 @@ from vspc.common.text import safe
 from vspc.console.attachment import Attachment, Refusal
 from vspc.console.console import Console
 
-OPERATOR = Argument("OPERATOR", "who has it then", WORD)
+OPERATOR = Argument("OPERATOR", "who gets it", WORD)
 
 GRAMMAR = Grammar(
     "give",

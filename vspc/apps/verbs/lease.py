@@ -19,7 +19,7 @@ from vspc.console.pen_locking import LEASE_TIME, LOCK_LONGEST
 from vspc.net.waiting import Wakeup, within
 
 LABEL = Argument("LABEL", "what for, as others are shown it", TEXT, required=False)
-WAIT_FOR_IT = Option("--wait", "while others have the pen, wait for so long", WAIT)
+WAIT_FOR_IT = Option("--wait", "wait for the pen while others have it, at most this long", WAIT)
 FORCE = Flag("--force", "take the pen from its holder (right force)")
 JSON = Flag("--json", "print the id, the console and the end as JSON")
 

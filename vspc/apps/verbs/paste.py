@@ -12,7 +12,7 @@ from vspc.apps.verbs.kinds import NUMBER, UsageError
 from vspc.common.values import written_size
 from vspc.net.waiting import Wakeup
 
-CPS = Option("--cps", "type so many characters a second, and verify nothing", NUMBER)
+CPS = Option("--cps", "type at this rate, in characters a second, and verify nothing", NUMBER)
 
 GRAMMAR = Grammar(
     "paste",

@@ -41,13 +41,13 @@ def _speed(label: str, value: str, _now: float) -> float:
     return speed
 
 
-ACTION = Argument("list|play", "what is to be done", choice("list", "play"))
+ACTION = Argument("list|play", "what to do", choice("list", "play"))
 ID = Argument("ID", "the session, as `session list` prints it", NAME, required=False)
-OPERATOR = Option("--operator", "only sessions of this one", NAME)
-CONSOLE = Option("--console", "only on these consoles", GLOB)
-SINCE = Option("--since", "those that were there then, or later (1d)", MOMENT)
-SPEED = Option("--speed", "so many times as fast", ValueKind("N", _speed))
-IDLE = Option("--idle", "a longer pause lasts only so long", DURATION)
+OPERATOR = Option("--operator", "only sessions of this operator", NAME)
+CONSOLE = Option("--console", "only sessions on these consoles", GLOB)
+SINCE = Option("--since", "only those that were open at that time, or later (1d)", MOMENT)
+SPEED = Option("--speed", "play N times as fast", ValueKind("N", _speed))
+IDLE = Option("--idle", "shorten longer pauses to this", DURATION)
 CAST = Flag("--cast", "print an asciicast, as without a terminal")
 RAW = Flag("--raw", "play the exact bytes of the VM, not only text and colours")
 
@@ -236,11 +236,11 @@ def _remarks(call: Call, record: AttachmentRecord) -> Iterator[str]:
     if record.begun_by is None:
         yield "its beginning is in an older audit file: it is found by its time"
     if is_open(call, record):
-        yield "it goes on; this is up to now"
+        yield "it is still open; shown up to now"
     elif record.cut is not None:
         yield f"the server ended without recording its end; started again {timestamp(record.cut)}"
     elif record.ended is None:
-        yield "its end is not in the audit file; this is up to now"
+        yield "its end is not in the audit file; shown up to now"
 
 
 VERB = Verb(GRAMMAR, run, audits_itself=True)

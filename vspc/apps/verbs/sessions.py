@@ -13,7 +13,7 @@ from vspc.console.attachment import Attachment
 from vspc.console.names import reading_order
 from vspc.console.sessions import OpenSession
 
-OPERATOR = Option("--operator", "only sessions of this one", NAME)
+OPERATOR = Option("--operator", "only sessions of this operator", NAME)
 
 GRAMMAR = Grammar(
     "sessions",
