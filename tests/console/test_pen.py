@@ -138,6 +138,32 @@ class Asking(Sharing):
         self.pen.line.answer(self.alice, yes=True)
         self.assertTrue(self.bob.has_pen)
 
+    def test_a_yes_to_one_shows_no_question_of_the_next_one(self) -> None:
+        self.pen.line.ask(self.bob)
+        self.wait(5)
+        self.forget()
+        self.pen.line.answer(self.alice, yes=True)
+        self.assertEqual(self.told(self.alice), ["carol has the pen now; you are reading now"])
+        self.assertIn("you wait for the pen as number 1 in line", self.told(self.bob))
+        self.assertEqual(self.told(self.carol), ["you have the pen now: alice gave it"])
+
+    def test_one_who_asks_and_then_forces_it(self) -> None:
+        self.pen.line.ask(self.bob)
+        self.wait(5)
+        self.forget()
+        self.assertIsNone(self.pen.take(self.carol, force=True))
+        self.assertEqual(self.told(self.carol), [])
+        self.assertEqual(self.told(self.alice), ["carol took the pen; you are reading now"])
+
+    def test_that_one_asks_no_longer_is_told_before_the_next_question(self) -> None:
+        self.pen.line.ask(self.bob)
+        self.wait(5)
+        self.forget()
+        self.pen.line.leave(self.carol)
+        self.assertEqual(
+            self.told(self.alice), ["carol no longer asks for the pen", "bob asks for the pen"]
+        )
+
     def test_who_asked_a_former_holder_waits(self) -> None:
         self.pen.line.ask(self.bob)
         self.forget()

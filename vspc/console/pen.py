@@ -328,9 +328,7 @@ class Pen:
         for each in holders:
             if each not in before:
                 each.used = now
-                self.line.leave(each)
-        if before and not any(each in holders for each in before):
-            self.line.holder_changed()
+        self.line.holders_changed(before, holders)
         self._restart_timer()
 
     def _use(self, attachment: Attachment) -> None:

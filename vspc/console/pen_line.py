@@ -131,6 +131,7 @@ class PenLine:
             for holder in self._pen.holders:
                 asked = holder.session.about(attachment.session, "no longer asks", "no longer ask")
                 holder.show(NoticeKind.PEN_ASK_OVER.notice(asked=asked))
+        self._queue.show_next()
         if waited and why:
             attachment.show(NoticeKind.PEN_NOT_WAITED.notice(why=why))
         self._tidy()
@@ -154,8 +155,8 @@ class PenLine:
             self._queue.close()
             self._queue = None
 
-    def _publish_end(self, asker: Attachment, end: AskEnd) -> None:
-        self._context.events.publish(PenAnswered(asker.ref, self._holder, end))
+    def _publish_end(self, asker: Attachment, end: AskEnd, asked: str = "") -> None:
+        self._context.events.publish(PenAnswered(asker.ref, asked or self._holder, end))
 
     # Answers
 
@@ -263,11 +264,20 @@ class PenLine:
         if self._queue is not None:
             self._queue.ask_again()
 
-    def holder_changed(self) -> None:
-        """Nobody has asked the new holder: who had asked waits."""
+    def holders_changed(self, before: tuple[Attachment, ...], now: tuple[Attachment, ...]) -> None:
+        """Who has it now waits no longer. Nobody has asked those who have it now, unless one of
+        them had it before: who had asked waits.
+        """
         if self._queue is None:
             return
-        for each in self._queue.holder_changed():
-            self._publish_end(each, AskEnd.WITHDRAWN)
-            each.show(NoticeKind.PEN_WAITS.notice(place=self._queue.place(each)))
+        asked = before[0].operator.name if before else ""
+        for each in now:
+            if self._queue.asker is each:
+                self._publish_end(each, AskEnd.WITHDRAWN, asked)
+            self._queue.remove(each)
+        if before and not any(each in now for each in before):
+            for each in self._queue.holder_changed():
+                self._publish_end(each, AskEnd.WITHDRAWN, asked)
+                each.show(NoticeKind.PEN_WAITS.notice(place=self._queue.place(each)))
+        self._queue.show_next()
         self._tidy()

@@ -67,15 +67,14 @@ class PenQueue:
             place = self._places[attachment] = _Place(attachment, False, False)
         place.asks = place.asks or asks
         place.queues = place.queues or not asks
-        self._show_next()
+        self.show_next()
         return self.place(attachment)
 
     def remove(self, attachment: Attachment) -> bool:
-        """It waits no longer; whether it did."""
-        was_there = self._places.pop(attachment, None) is not None
+        """It waits no longer; whether it did. `show_next` is to be called then."""
         if self.asker is attachment:
-            self._answered()
-        return was_there
+            self._end_question()
+        return self._places.pop(attachment, None) is not None
 
     def refuse(self) -> None:
         """The holder said no to the one who asks, who waits on only if it did so before."""
@@ -116,16 +115,16 @@ class PenQueue:
 
     def _answered(self) -> None:
         self._end_question()
-        self._show_next()
+        self.show_next()
 
-    def _show_next(self) -> None:
+    def show_next(self) -> None:
         """Show the holder the next question, if that is not too soon."""
         if self.asker is not None or self._last.left is not None:
             return
         self.asker = next((each.attachment for each in self._places.values() if each.asks), None)
         if self.asker is None:
             return
-        self._last.start(ASK_INTERVAL, self._show_next)
+        self._last.start(ASK_INTERVAL, self.show_next)
         self.ask_again()
 
     def ask_again(self) -> None:
