@@ -138,6 +138,15 @@ class Unread(CliTest):
         path = self.write("")
         self.assertEqual(self.status("check", "--config", path), (CLOSED_PIPE, b""))
 
+    def test_a_disk_that_is_full(self) -> None:
+        with Path("/dev/full").open("wb") as full:
+            command = [sys.executable, "-m", "vspc", "man", "1"]
+            done = subprocess.run(
+                command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, b"vspc: the output: No space left on device\n")
+
     def test_help(self) -> None:
         status, said = self.status("--help")
         self.assertIn(status, (0, CLOSED_PIPE))  # argparse hides it for a long text

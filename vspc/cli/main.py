@@ -1,5 +1,6 @@
 """The `vspc` command: what its process begins with, and how it ends."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ CLOSED_PIPE = 128 + 13
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status. The reader of the output may close it early."""
+    """Run one command; its exit status. The reader of the output may close it early, and the disk
+    be full.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
@@ -18,10 +21,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)  # Python writes there when it ends
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        _drop_output(1, 2)
         return CLOSED_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"vspc: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        _drop_output(1)
+        return 1
+
+
+def _drop_output(*descriptors: int) -> None:
+    """What waits in Python's buffers is written when it ends: nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
 
 
 def _run(words: list[str]) -> int:
