@@ -15,7 +15,7 @@ from vspc.console.logs import Item, LogPage, LogView, Marker, MarkerKind, Output
 from vspc.console.notices import Notice
 from vspc.net.waiting import RunningCoroutine, Wakeup, sleep
 
-TOO_MUCH = "too much came meanwhile"
+TOO_MUCH = "too much output meanwhile"
 NOT_LOGGED = "not logged, and no longer in memory"
 UNREADABLE = "no longer in memory, and the log cannot be read now"
 

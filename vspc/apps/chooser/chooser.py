@@ -7,7 +7,7 @@
 from collections.abc import Callable
 
 from vspc.apps.chooser.model import Decision, Outcome, Visit
-from vspc.apps.chooser.pace import RepaintPace
+from vspc.apps.chooser.painter import RepaintPace
 from vspc.apps.chooser.prompt import PlainView
 from vspc.apps.chooser.row import Left, Row
 from vspc.apps.chooser.source import RowSource

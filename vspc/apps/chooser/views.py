@@ -6,13 +6,38 @@ from collections.abc import Callable, Sequence, Set
 
 from vspc.apps.chooser.columns import ListWidths, measure
 from vspc.apps.chooser.frame import ChooserFrame, Pane, PreviewText
-from vspc.apps.chooser.help_page import HELP
 from vspc.apps.chooser.model import ALL, Broadcast, Choice, Outcome, ViewState, Visit, Watch
 from vspc.apps.chooser.painter import Painter
 from vspc.apps.chooser.row import Left, Row
 from vspc.apps.chooser.source import RowSource
 from vspc.apps.keyboard import Key, Pressed
 from vspc.console.ports import Channel, Terminal
+
+HELP = (
+    "Up, Down     one console (^P, ^N)",
+    "PgUp, PgDn   a page; Home, End the ends",
+    "Enter        attach",
+    "text         filter: name, address,",
+    "             state, writer; or one of",
+    "             state: writer: zone: port:",
+    "             note: name: address:",
+    "             (every word must match)",
+    "Backspace    erase; ^W word, ^U all",
+    "Esc          clear filter, marks; leave",
+    "Left, Right  other lists: favourites,",
+    "             recent ones, groups",
+    "^F           favourite, or no longer",
+    "^V           preview of the last lines",
+    "^O, ^R       sort by the next; reverse",
+    "Space        mark (^T within a filter)",
+    "^A           mark all that match",
+    "w, b, u      with marks: watch them,",
+    "             broadcast, unmark all",
+    "/            begin a filter with those",
+    "^X           what is refused (admins)",
+    "^C, ^D       leave      ^L redraw",
+)
+"""The keys, in lines of at most 40 columns."""
 
 TEXT_LIMIT = 1000
 """Characters of a text for the marked consoles."""
