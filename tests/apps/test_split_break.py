@@ -75,6 +75,13 @@ class SplitBreaks(DebuggerTest):
         self.assertIn("BREAK", self.gdb.complaint)
         self.assertEqual(bytes(self.line.sent), b"")
 
+    def test_a_vm_that_is_away_ends_it_at_what_gdb_types(self) -> None:
+        self.web.link.disconnect("powered off")
+        self.assertIsNone(self.gdb.status)
+        self.gdb.type(b"+")
+        self.assertEqual(self.gdb.status, 1)
+        self.assertIn("web01 is away", self.gdb.complaint)
+
     def test_a_break_that_cannot_wait_ends_it_and_its_g_is_not_typed_alone(self) -> None:
         self.web.link.migrate()
         self.gdb.type(b"p" * 80_000)

@@ -53,8 +53,10 @@ class BridgeRules:
 RAW = BridgeRules()
 """A program ends where it may not type; a VM that is away may come back."""
 
-DEBUGGER = BridgeRules(RAW.refusals | {Refusal.LINE, Refusal.TOO_MUCH})
-"""The same for one that cannot do without BREAKs."""
+DEBUGGER = BridgeRules(RAW.refusals | {Refusal.LINE, Refusal.TOO_MUCH, Refusal.AWAY})
+"""The same for one that cannot do without BREAKs, and whose packets must not reach a kernel that
+none has stopped: the VM may come back without.
+"""
 
 MISTAKES = 100
 """Lines of input that are not understood, after which a program is ended."""
