@@ -2,6 +2,8 @@
 
 import json
 
+from attrs import evolve
+
 from tests.apps.opsdesk import CAROL, DAVE
 from tests.apps.support import ALICE, XTERM, FakeChannel
 from tests.apps.test_terminal import TerminalTest
@@ -133,9 +135,17 @@ class Escapes(SharingTest):
         self.keys(self.alice, b"\x05cL\r")
         dave = self.attach(DAVE)
         self.assertIn("; ^Ecf takes the pen]", self.keys(dave, b"\x05ca"))
+        self.assertIn("^Ecf take the pen", self.keys(dave, b"\x05c?"))
         self.keys(dave, b"\x05cf")
         self.assertIn("[the lock of alice is over: dave forced it]", self.alice.text)
         self.assertEqual(self.writers(), ["dave"])
+        dave.output.clear()
+        self.assertNotIn("^Ecf take the pen", self.keys(dave, b"\x05c?"))
+
+    def test_who_cannot_lock_it_is_not_asked_for_a_reason(self) -> None:
+        shown = self.keys(self.carol, b"\x05cL")
+        self.assertIn("[alice is typing on web01: you do not have the pen; ", shown)
+        self.assertNotIn("reason", shown)
 
     def test_who_may_not_is_shown_no_such_command(self) -> None:
         reader = self.attach(Operator("bob"))
@@ -216,6 +226,12 @@ class Verbs(SharingTest):
         self.assertIn("[carol has the pen now; you are reading now]", self.alice.text)
         self.assertEqual(self.writers(), ["carol"])
         self.assertEqual(self.say("give web01 carol", ALICE).status, 1)
+
+    def test_a_login_that_only_reads_gives_nothing(self) -> None:
+        channel = self.desk.ask("give web01 carol", evolve(self.desk.login(), read_only=True))
+        self.desk.run_on(3)
+        self.assertEqual(channel.status, 4)
+        self.assertEqual(self.writers(), ["alice"])
 
     def test_give_to_nobody_and_to_one_who_may_not(self) -> None:
         self.assertEqual(self.say("give web01 nobody", ALICE).status, 1)

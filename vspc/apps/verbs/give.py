@@ -22,6 +22,7 @@ GRAMMAR = Grammar(
 async def run(call: Call, parsed: Parsed) -> None:
     """Give it."""
     console, target = call.find(parsed[NAME]), parsed[OPERATOR]
+    call.require_right("write", console, "type on")
     own = [each for each in console.pen.holders if each.operator.name == call.operator.name]
     if not own:
         raise VerbExit(FAILED, f"you do not have the pen of {console.title}")

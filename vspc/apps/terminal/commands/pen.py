@@ -57,6 +57,10 @@ def _typing(terminal: OperatorTerminal) -> str:
 
 
 def _lock(terminal: OperatorTerminal) -> None:
+    refusal = terminal.console.pen.refusal(terminal.attachment)
+    if refusal is not None:
+        terminal.report_pen(refusal)
+        return
     ask_line(terminal, "reason of the lock (Enter: none)", lambda text: _locked(terminal, text))
 
 
@@ -86,6 +90,12 @@ def _may_unlock(terminal: OperatorTerminal) -> bool:
     return own or is_admin(attachment.session, attachment.rights)
 
 
+def _may_take(terminal: OperatorTerminal) -> bool:
+    attachment, lock = terminal.attachment, terminal.console.pen.lock
+    ends_lock = lock is not None and is_admin(attachment.session, attachment.rights)
+    return "force" in attachment.rights or ends_lock
+
+
 def _only_read(terminal: OperatorTerminal) -> None:
     pen, attachment = terminal.console.pen, terminal.attachment
     attachment.reads_only = True
@@ -101,7 +111,7 @@ def _only_read(terminal: OperatorTerminal) -> None:
 COMMANDS = (
     EscapeCommand("a", "the pen, when free", _queue, right="write"),
     EscapeCommand("k", "ask its holder", _ask, right="write"),
-    EscapeCommand("f", "take the pen", _take, right="force"),
+    EscapeCommand("f", "take the pen", _take, right="write", offered=_may_take),
     EscapeCommand("j", "type, too", _join, right="join"),
     EscapeCommand("L", "lock the pen", _lock, right="write"),
     EscapeCommand("U", "unlock it", _unlock, offered=_may_unlock),
