@@ -111,10 +111,10 @@ class Held(LeaseTest):
         ):
             refused = self.desk.say(line, operator)
             self.assertEqual(refused.status, 1, line)
-            self.assertIn("has no such lease of yours", refused.complaint)
+            self.assertIn("has no lease of yours with that ID", refused.complaint)
         channel.close()
         refused = self.desk.say(f"send web01 --lease {lease} x", CI)
-        self.assertIn("web01 has no such lease of yours", refused.complaint)
+        self.assertIn("web01 has no lease of yours with that ID", refused.complaint)
         self.assertEqual(self.sent(), b"")
 
     def test_the_rights_of_whom_it_is_for(self) -> None:

@@ -27,7 +27,7 @@ class Leases(ServerTestCase):
         self.assertIn(b"guest is leased to alice (build 512) until ", refused.err)
         foreign = self.ssh("send", "guest", "--lease", lease, "x", operator="bob")
         self.assertEqual(foreign.status, 1)
-        self.assertIn(b"guest has no such lease of yours", foreign.err)
+        self.assertIn(b"guest has no lease of yours with that ID", foreign.err)
         self.assertEqual(self.ssh("send", "guest", "--lease", lease, "one").status, 0)
         self.assertEqual(self.read(3), b"one")
         expecting = self.attach("expect", "guest", "--lease", lease, "--send", "two", "never")

@@ -67,7 +67,7 @@ def refusal_text(
         case Refusal.TOO_MUCH:
             return f"too much input waits for {title}"
         case Refusal.LEASE:
-            return f"{title} has no such lease of yours"
+            return f"{title} has no lease of yours with that ID"
         case Refusal.APPROVAL | Refusal.UNANSWERED:
             return f"{title}: {obstacle(session, console)}"
         case Refusal.AUDIT:

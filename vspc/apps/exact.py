@@ -103,7 +103,7 @@ class ExactBridge(Program):
         )
         self._begins_later = False  # when its typing is approved
         if form.is_debugger:
-            console.attachments.debuggers += (self._attachment,)
+            console.attachments.add_debugger(self._attachment)
         self._output = Following(call.context, self._attachment, self)
         self._input = OperatorInput(call.channel, self._attachment, self._refused)
         self._refusals = RefusedInput(call, console, partial(self._tell, "refused"))

@@ -23,9 +23,9 @@ class Attachments:
 
     __slots__ = (
         "_context",
+        "_debuggers",
         "_members",
         "approvals",
-        "debuggers",
         "host_change",
         "pen",
         "presence",
@@ -34,7 +34,7 @@ class Attachments:
     def __init__(self, context: ConsoleContext, console: PenConsole) -> None:
         self._context = context
         self._members: dict[Attachment, None] = {}
-        self.debuggers: tuple[Attachment, ...] = ()  # they talk to the VM in packets
+        self._debuggers: frozenset[Attachment] = frozenset()
         self.presence: PresenceNotices | None = None  # while there are members
         self.host_change: HostChange | None = None
         self.pen = Pen(context, console, self)
@@ -50,6 +50,15 @@ class Attachments:
         return attachment in self._members
 
     # Coming and leaving
+
+    def add_debugger(self, attachment: Attachment) -> None:
+        """`attachment` talks to the VM in packets until it leaves."""
+        self._debuggers |= {attachment}
+
+    @property
+    def has_debugger(self) -> bool:
+        """Whether packets of a debugger are among the output: terminals leave them out."""
+        return bool(self._debuggers)
 
     def enter(self, attachment: Attachment) -> None:
         """It is new."""
@@ -69,7 +78,7 @@ class Attachments:
         if attachment not in self._members:
             return
         del self._members[attachment]
-        self.debuggers = tuple(each for each in self.debuggers if each is not attachment)
+        self._debuggers -= {attachment}
         self._context.sessions.detached(attachment)
         self._context.accounting.close_account(attachment.account)
         self._context.accounting.close_account(attachment.answers)

@@ -165,7 +165,7 @@ class TerminalBridge(Program):
 
     def take_output(self, offset: int, data: bytes) -> None:
         """Output of the VM: shown as far as this turn's share goes."""
-        if self.console.attachments.debuggers or self._packets.is_used:
+        if self.console.attachments.has_debugger or self._packets.is_used:
             self._packets.feed(data)
             self._show_packetless()
         else:
