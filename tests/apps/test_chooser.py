@@ -14,7 +14,7 @@ from vspc.apps.chooser.columns import lay_out, measure
 from vspc.apps.chooser.filters import FILTER_LIMIT, matching
 from vspc.apps.chooser.frame import PreviewText
 from vspc.apps.chooser.model import Choice, Decision, Section, Visit
-from vspc.apps.chooser.row import Left, Row, Spoke
+from vspc.apps.chooser.row import FixedOutputTime, Left, Row
 from vspc.apps.keyboard import ESCAPE_PATIENCE
 from vspc.common.columns import cells, clip, pad
 from vspc.common.text import safe
@@ -36,7 +36,7 @@ def row(name: str, idle: float | None = None, **more: object) -> Row:
             "state": "connected",
             "writer": None,
             "readers": 0,
-            "speaker": Spoke(None if idle is None else NOW - idle),
+            "output": FixedOutputTime(None if idle is None else NOW - idle),
             "address": "10.0.0.1",
             "key": name,
             **more,

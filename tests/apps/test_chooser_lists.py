@@ -22,7 +22,7 @@ from vspc.apps.chooser.filters import FIELDS, matching
 from vspc.apps.chooser.model import ALL, Broadcast, Choice, Order, Section, ViewState, Visit, Watch
 from vspc.apps.chooser.painter import REPAINTS, RepaintPace
 from vspc.apps.chooser.preview import LINE, preview_lines
-from vspc.apps.chooser.row import Left, Row, Spoke
+from vspc.apps.chooser.row import FixedOutputTime, Left, Row
 from vspc.common.columns import cells
 from vspc.console.ports import Terminal
 
@@ -548,6 +548,6 @@ class Prompting(SynchronousTestCase):
 class Models(SynchronousTestCase):
     def test_a_row_whose_console_speaks_stays_equal(self) -> None:
         one = row("web01", idle=5)
-        self.assertEqual(one, evolve(one, speaker=Spoke(NOW)))
+        self.assertEqual(one, evolve(one, output=FixedOutputTime(NOW)))
         self.assertNotIsInstance(Left.LEFT, Row)
         self.assertEqual(ViewState().section, ALL)

@@ -57,7 +57,7 @@ class Listed(SynchronousTestCase):
         self.assertEqual((row.name, row.handle, row.state), ("ü", "%C3%BC", "connected"))
         self.assertEqual((row.writer, row.readers, row.zone), ("alice", 1, "default"))
         self.assertEqual((row.address, row.key), ("10.0.0.1", console))
-        self.assertEqual(row.speaker.last_output, self.desk.clock.wall())
+        self.assertEqual(row.output.last_output, self.desk.clock.wall())
 
     def test_each_change_of_one_is_in_the_next_list(self) -> None:
         console, _ = self.desk.connected("app", f"{99:032x}")

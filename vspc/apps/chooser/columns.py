@@ -27,7 +27,7 @@ class Column:
 
 
 def _age(row: Row, now: float) -> str:
-    last = row.speaker.last_output
+    last = row.output.last_output
     return age_text(None if last is None else max(0.0, now - last))
 
 

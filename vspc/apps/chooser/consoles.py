@@ -9,11 +9,11 @@ from attrs import evolve
 
 from vspc.apps.chooser.chooser import Chooser
 from vspc.apps.chooser.frame import PreviewText
-from vspc.apps.chooser.lent import LentChannel, Pause
 from vspc.apps.chooser.listing import ConsoleRows, Readable
 from vspc.apps.chooser.model import Broadcast, Decision, Section, Visit, Watch
 from vspc.apps.chooser.preview import PREVIEW_BYTES, preview_lines
 from vspc.apps.chooser.row import Row
+from vspc.apps.chooser.verb_channel import Pause, VerbChannel
 from vspc.apps.following import ask
 from vspc.apps.verb_input import CR
 from vspc.apps.verbs import broadcast
@@ -296,5 +296,6 @@ class ConsoleChooser:
                 back()
 
         channel = self._call.channel
-        lent = LentChannel(channel, ended)
-        return evolve(self._call, channel=lent, verb=verb, target=None, output=VerbOutput(lent))
+        for_verb = VerbChannel(channel, ended)
+        output = VerbOutput(for_verb)
+        return evolve(self._call, channel=for_verb, verb=verb, target=None, output=output)

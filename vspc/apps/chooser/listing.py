@@ -178,7 +178,7 @@ def _listed(console: Console, now: float, before: ListedConsole | None) -> Liste
         readers=len(readers(console)) if console.attachments else 0,
         address=place(console, now),
         key=console,
-        speaker=console.link,
+        output=console.link,
         zone=console.vm.zone,
         port="" if port is None else str(port),
         lock="" if lock is None else lock.long_text,

@@ -32,7 +32,7 @@ class Order(Enum):
 
 
 def _silence(row: Row) -> float:
-    last = row.speaker.last_output
+    last = row.output.last_output
     return float("inf") if last is None else -last
 
 

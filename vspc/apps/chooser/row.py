@@ -19,8 +19,8 @@ def _writer(name: str | None) -> str:
     return NO_WRITER if name is None else ensure_safe(name)
 
 
-class Speaker(Protocol):
-    """What knows when a console sent its last byte: that changes all the time."""
+class OutputTime(Protocol):
+    """When a console sent its last byte, which changes all the time."""
 
     @property
     def last_output(self) -> float | None:
@@ -28,8 +28,8 @@ class Speaker(Protocol):
 
 
 @frozen
-class Spoke:
-    """A `Speaker` for which it does not change."""
+class FixedOutputTime:
+    """An `OutputTime` that does not change."""
 
     last_output: float | None = None
 
@@ -51,7 +51,7 @@ class Row:
     readers: int
     address: str = field(converter=ensure_safe)
     key: object
-    speaker: Speaker = field(default=Spoke(), eq=False)
+    output: OutputTime = field(default=FixedOutputTime(), eq=False)
     zone: str = field(default="", converter=ensure_safe)
     port: str = field(default="", converter=ensure_safe)
     lock: str = field(default="", converter=ensure_safe)

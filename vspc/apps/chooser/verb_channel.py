@@ -1,4 +1,4 @@
-"""The channel of a chooser, lent to a verb: when that ends, the chooser has it again."""
+"""The channel of a chooser, for a verb: when that ends, the chooser has it again."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from vspc.console.ports import Channel, Program, Terminal
 _GO_ON = b"\r\n\x03\x04"
 
 
-class LentChannel:
+class VerbChannel:
     """A `Channel` whose end is not that of the channel behind it: `ended` is called instead, unless
     that has closed.
     """
@@ -27,7 +27,7 @@ class LentChannel:
         return self._channel.address
 
     def start(self, program: Program) -> None:
-        self._channel.start(_Borrower(self, program))
+        self._channel.start(_VerbProgram(self, program))
 
     def room(self) -> int:
         return 0 if self._is_over else self._channel.room()
@@ -51,11 +51,11 @@ class LentChannel:
             self._ended(status)
 
 
-class _Borrower(Program):
+class _VerbProgram(Program):
     """The program of the verb, as the channel sees it."""
 
-    def __init__(self, lent: LentChannel, program: Program) -> None:
-        self._lent = lent
+    def __init__(self, channel: VerbChannel, program: Program) -> None:
+        self._channel = channel
         self._program = program
 
     def received(self, data: bytes) -> None:
@@ -77,7 +77,7 @@ class _Borrower(Program):
         return self._program.give_back()
 
     def closed(self) -> None:
-        self._lent.is_closed = True
+        self._channel.is_closed = True
         self._program.closed()
 
 
