@@ -14,7 +14,7 @@ from vspc.console.access import Access, Operator, Rule
 from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.events import Delivered
-from vspc.console.pen_lock import PenLocks
+from vspc.console.pen_locks import PenLocks
 from vspc.console.ports import Terminal
 from vspc.console.session import Proof, Session
 from vspc.console.sessions import Quota, Sessions

@@ -20,9 +20,9 @@ from vspc.console.pen_events import (
     PenUnlocked,
 )
 from vspc.console.pen_line import Waits
-from vspc.console.pen_lock import LIMIT as LOCKS
-from vspc.console.pen_lock import RETURN, _value
 from vspc.console.pen_locking import LEASE_TIME, LOCK_LONGEST, LOCK_TIME
+from vspc.console.pen_locks import LIMIT as LOCKS
+from vspc.console.pen_locks import RETURN, _value
 from vspc.console.pen_queue import LIMIT as LINE
 from vspc.console.presence_notices import BURST
 

@@ -27,8 +27,8 @@ from vspc.console.notices import NoticeKind
 from vspc.console.pen import WRITERS
 from vspc.console.pen_events import PenLock
 from vspc.console.pen_line import Waits
-from vspc.console.pen_lock import RETURN
 from vspc.console.pen_locking import LOCK_LONGEST
+from vspc.console.pen_locks import RETURN
 from vspc.console.session import Session
 
 NAMES = ("alice", "bob", "carol")

@@ -11,7 +11,7 @@ from vspc.console.descriptions import Descriptions
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
 from vspc.console.input_queue import InputAccounting
-from vspc.console.pen_lock import PenLocks
+from vspc.console.pen_locks import PenLocks
 from vspc.console.sessions import Quota, Sessions
 
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from vspc.auth.statefile import StateFile
 from vspc.console.bookmarks import Bookmarks
 from vspc.console.descriptions import Descriptions
-from vspc.console.pen_lock import PenLocks
+from vspc.console.pen_locks import PenLocks
 from vspc.console.ports import InThread
 from vspc.net.waiting import RunningCoroutine
 
