@@ -1,6 +1,7 @@
 """One tmux, on a socket of its own: what a person would see of a program, and type at it."""
 
 import os
+import re
 import shlex
 import subprocess
 import termios
@@ -87,3 +88,7 @@ class Tmux:
         """Wait until all of `texts` are on the screen, which is returned."""
         self._until(lambda: all(text in self.screen() for text in texts), f"waiting for {texts}")
         return self._out
+
+    def matches(self, pattern: str) -> None:
+        """Wait until something on the screen matches `pattern`."""
+        self._until(lambda: bool(re.search(pattern, self.screen())), f"waiting for {pattern}")
