@@ -20,7 +20,7 @@ from vspc.apps.terminal.search.lines import (
     ShownLine,
 )
 from vspc.apps.terminal.search.model import SearchModel
-from vspc.apps.terminal.search.view import REDRAWN
+from vspc.apps.terminal.search.view import COMMANDS, REDRAWN, SearchMode
 from vspc.apps.verbs.context import Call
 from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.apps.verbs.table import VERBS
@@ -301,6 +301,13 @@ class InTheLog(LogTestCase):
         for n in range(4):
             self.assertIn(f"news {n}", self.alice.text)
         self.assertNotIn("lost", self.alice.text)
+
+    def test_of_a_packet_full_of_commands_a_few_count(self) -> None:
+        self.search(b"x")
+        asked = list[object]()
+        self.patch(SearchMode, "_look", lambda _mode, request: asked.append(request))
+        self.alice.type(b"p" * 32768)
+        self.assertEqual(len(asked), COMMANDS)
 
     def test_what_memory_lost_while_a_prompt_was_open_is_read_from_the_log(self) -> None:
         self.alice.type(b"\x05cb")

@@ -25,6 +25,9 @@ from vspc.net.waiting import RunningCoroutine, sleep
 REDRAWN = 0.5
 """Seconds between two looks at how much has come meanwhile."""
 
+COMMANDS = 64
+"""Keys of one packet that move, at most: each asks the log (law 11)."""
+
 CONTEXT = 2
 """Lines around a match that a terminal without a cursor is shown."""
 
@@ -144,10 +147,14 @@ class SearchMode(InputMode):
         self._pressed(keys)
 
     def _pressed(self, keys: list[Pressed]) -> None:
+        left = COMMANDS
         for key in keys:
             if self._is_over:
                 return
             if self._model.typed is None:
+                if not left:
+                    break
+                left -= 1
                 self._command(key)
             else:
                 self._edit(key, self._model.typed)
