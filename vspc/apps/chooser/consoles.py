@@ -268,19 +268,19 @@ class ConsoleChooser:
     # Verbs on the marked consoles
 
     def _watch(self, rows: Sequence[Row], visit: Visit) -> None:
-        call = self._lend("watch", visit, pauses=False)
+        call = self._call_for("watch", visit, pauses=False)
         ids = [console_of(row).id for row in rows[: WATCHED + 1]]  # of more, it tells the limit
         VERBS.run(call, Invocation("", "watch", Words(ids)))
 
     def _broadcast(self, rows: Sequence[Row], text: str, visit: Visit) -> None:
-        call = self._lend("broadcast", visit, pauses=True)
+        call = self._call_for("broadcast", visit, pauses=True)
         consoles = [c for c in map(console_of, rows) if call.may_read(c)]
         targets = [Target(each, each.title, handle_of(each)) for each in consoles]
         call.record("command", verb="broadcast")
         work = broadcast.type_on(call, targets, text.encode() + CR, TIMEOUT)
         run_verb(call, work)
 
-    def _lend(self, verb: str, visit: Visit, pauses: bool) -> Call:
+    def _call_for(self, verb: str, visit: Visit, pauses: bool) -> Call:
         """The call of a verb after which the chooser is shown again; it `pauses` before, as it does
         if the verb fails.
         """
