@@ -18,6 +18,7 @@ from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.log.recorder import LogBounds
+from vspc.log.writer import RETRY, TIDY_INTERVAL
 
 NO_FLOOR = LogSettings(free_floor=Floor(0, 0.0))
 
@@ -106,6 +107,38 @@ class Disks(WholeLog):
         self.assertEqual(self.logged.event_names, ["log-failing", "log-recovered"])
         self.assertEqual(bytes_of(self.items(console.id)), b"before " + b"during " * 20 + b"after")
         self.assertEqual(self.gaps(console.id), [])
+
+    def test_a_disk_that_fails_is_tried_again_after_a_pause_though_nothing_is_said(self) -> None:
+        # As one whose directory was removed: what makes room fails, and nothing waits.
+        writer, tidy = self.logged.writer, self.logged.writer.tidy
+        self.tick()
+        writer.tidy = self.failing
+        self.tick(TIDY_INTERVAL)
+        console = self.console()
+        for _ in range(3):
+            self.assertAlmostEqual(writer.delay(), RETRY)
+            self.tick(RETRY)
+            console.link.output(b"x")
+            self.tick()
+            self.tick(RETRY)
+        self.assertEqual(self.logged.event_names, ["log-failing"])
+        writer.tidy = tidy
+        self.tick(RETRY)
+        self.assertEqual(self.logged.event_names, ["log-failing", "log-recovered"])
+        self.assertGreater(writer.delay(), RETRY)
+
+    def test_a_full_disk_is_tried_again_after_a_pause_though_making_room_is_due(self) -> None:
+        console = self.console()
+        self.disk.error = errno.ENOSPC
+        console.link.output(b"kept in memory")
+        self.tick()
+        self.tick(2 * TIDY_INTERVAL)
+        self.assertAlmostEqual(self.logged.writer.delay(), RETRY)
+
+    @staticmethod
+    def failing(_store: object) -> None:
+        """A look at sizes, in a directory that is not there."""
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "consoles")
 
     def test_over_the_queue_a_console_has_a_gap_from_offset_to_offset(self) -> None:
         self.logged.log.recorder.bounds = LogBounds(each=10_000, total=1 << 20)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from threading import Condition
 
 from attrs import define, field, frozen
@@ -151,7 +152,7 @@ class LogWriter:
 
     def _step(self) -> float | None:
         self.work(self.take())
-        return None if self._worker.stopping else self._delay()
+        return None if self._worker.stopping else self.delay()
 
     def take(self) -> list[Batch | Callable[[], None]]:
         """What waits, which is for `work` then."""
@@ -160,13 +161,16 @@ class LogWriter:
             self._items.clear()
         return items
 
-    def _delay(self) -> float:
+    def delay(self) -> float:
+        """Seconds until the next round is due, though nothing is put. A disk that fails is tried
+        again after `RETRY`, whatever else is due.
+        """
         now = self.now()
-        if (self.store.emptying or self.store.gone) and not self.failing:
+        if self.failing:
+            return max(0.0, self._retry - now)
+        if self.store.emptying or self.store.gone:
             return 0.0
         until = [self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)]
-        if self._unwritten:
-            until.append(self._retry)
         if self._unsynced and not self._syncing and self.sync == "interval":
             until.append(self._synced + self.sync_interval)
         return max(0.0, min(until) - now)
@@ -205,11 +209,6 @@ class LogWriter:
                 self._write_some()
         except OSError as error:
             self._fail(error)
-            return
-        if self.failing:
-            self.failing = False
-            seconds = round(self.now() - self._failing_since, 1)
-            self.report("log-recovered", {"seconds": seconds})
 
     def _write_some(self) -> None:
         together: list[Batch] = []
@@ -252,6 +251,12 @@ class LogWriter:
             what = error.strerror or str(error)
             self.report("log-failing", {"error": what, "file": str(error.filename or "")})
 
+    def _recovered(self) -> None:
+        if self.failing:
+            self.failing = False
+            seconds = round(self.now() - self._failing_since, 1)
+            self.report("log-recovered", {"seconds": seconds})
+
     # Syncing
 
     def _sync_soon(self) -> None:
@@ -286,7 +291,7 @@ class LogWriter:
     # Order
 
     def _keep_order(self) -> None:
-        if self.failing:
+        if self.failing and (self._unwritten or self.now() < self._retry):
             return
         try:
             if self.store.journal_full and not (self._dropping or self.store.emptying):
@@ -295,15 +300,24 @@ class LogWriter:
                 self._move_on()
             self.store.move_gone()
             self._grown = self._grown or bool(self.store.closed)
-            due = self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)
-            if self.tidy is not None and self.now() >= due:
-                self._tidied, self._grown = self.now(), False
-                self.tidy(self.store)
+            self._tidy()
+            self._recovered()
         except OSError as error:
             self._fail(error)
         while self.store.closed:
             log, segment = self.store.closed.pop()
             self.chores.submit(partial(self._compress, log.id, segment))
+
+    def _tidy(self) -> None:
+        due = self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)
+        if self.tidy is None or self.now() < due:
+            return
+        self._tidied, self._grown = self.now(), False
+        try:
+            self.tidy(self.store)
+        except OSError:
+            self._tidied = -inf  # due when the disk is tried again
+            raise
 
     def _move_on(self) -> None:
         moved = self.store.move_on()
