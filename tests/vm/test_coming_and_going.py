@@ -127,6 +127,7 @@ class Objects(Going):
         "Pen",
         "PenLine",
         "PenLocking",
+        "Approvals",
     )
     OF_ITS_VM = ("Vm", "_Claimants")
     OF_ITS_LOG = ("ConsoleLog", "Segment", "RecorderEntry")
