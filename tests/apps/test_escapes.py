@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.apps.opsdesk import OpsDesk
 from tests.apps.support import ALICE, BOB, FakeChannel
 from tests.documents import TREE
+from vspc.apps.keyboard import PACKET
 from vspc.apps.terminal import bridge
 from vspc.apps.terminal.command import EscapeCommand, OperatorTerminal
 from vspc.apps.terminal.commands import table
@@ -216,6 +217,12 @@ class Prompts(CommandsTest):
         self.assertLess(cells(shown), 20)
         alice.type(b"\r")
         self.assertEqual(self.got, ["0123456789" * (LINE_LIMIT // 10)])
+
+    def test_of_a_packet_that_nobody_types_only_the_beginning_counts(self) -> None:
+        alice = self.asking_a_line()
+        alice.type(b"\x7f" * PACKET + b"x\r")
+        alice.type(b"y\r")
+        self.assertEqual(self.got, ["y"])
 
     def test_leaving_in_the_middle(self) -> None:
         alice = self.asking_a_line()

@@ -17,6 +17,9 @@ ESCAPE_PATIENCE = 0.075
 PASTE_PATIENCE = 1.0
 """Seconds of silence after which a bracketed paste is over, though its end never came."""
 
+PACKET = 4096
+"""Bytes of one packet that are keys for a line that is edited: a person does not type more."""
+
 SEQUENCE_LIMIT = 64
 """Bytes of an unfinished control sequence that are kept."""
 

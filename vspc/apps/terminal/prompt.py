@@ -6,7 +6,7 @@ Output of the VM waits meanwhile, `PATIENCE` at most: then, or with Control-C, n
 import re
 from collections.abc import Callable
 
-from vspc.apps.keyboard import Key, Keyboard, Pressed
+from vspc.apps.keyboard import PACKET, Key, Keyboard, Pressed
 from vspc.apps.terminal.command import OperatorTerminal
 from vspc.apps.terminal.input import InputMode
 from vspc.common.clock import Timer
@@ -64,7 +64,9 @@ class KeyPrompt(InputMode):
 
 
 class LinePrompt(InputMode):
-    """Edits a line: Backspace, Control-U, Control-W, Enter; Control-C and Control-D give up."""
+    """Edits a line: Backspace, Control-U, Control-W, Enter; Control-C and Control-D give up. Of a
+    packet `PACKET` bytes are keys.
+    """
 
     holds_output = True
 
@@ -87,7 +89,7 @@ class LinePrompt(InputMode):
         while data and self._terminal.keys.mode is self:
             end = _ENDS.search(data)
             size = len(data) if end is None else end.end()
-            self._pressed(self._keyboard.feed(data[:size]))
+            self._pressed(self._keyboard.feed(data[: min(size, PACKET)]))
             data = data[size:]
         return data
 

@@ -7,7 +7,7 @@ from functools import partial
 from attrs import define, field
 
 from vspc.apps.following import Memory
-from vspc.apps.keyboard import Key, Keyboard, Pressed
+from vspc.apps.keyboard import PACKET, Key, Keyboard, Pressed
 from vspc.apps.terminal.command import OperatorTerminal
 from vspc.apps.terminal.input import InputMode
 from vspc.apps.terminal.prompt import ask_line
@@ -94,7 +94,7 @@ class SearchMode(InputMode):
 
     def keys(self, data: bytes) -> bytes:
         """What is typed behind the key that leaves is dropped: it was not meant for the VM."""
-        self._pressed(self._keyboard.feed(data))
+        self._pressed(self._keyboard.feed(data[:PACKET]))
         return b""
 
     def resized(self) -> None:
