@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeLine, World
 from vspc.console.events import How, Suspicion
+from vspc.console.pen_events import PenLock
 from vspc.server.events import record, record_suspicion, suspicion
 
 
@@ -30,6 +31,21 @@ class Lines(SynchronousTestCase):
         self.assertEqual(self.said(), ["attached", "pen-taken", "break", "detached"])
         self.assertTrue(all(event["console"] == "web01" for event in self.events))
         self.assertNotIn("secret", repr(self.events))
+
+    def test_locks_and_leases_with_their_owner_and_end(self) -> None:
+        alice, _ = self.world.attach(self.console)
+        locking = self.console.pen.locking
+        self.assertIsNone(locking.take_and_lock(alice, 3600.0, "firmware"))
+        locking.unlock(alice.session, alice.rights)
+        lease = locking.lease(alice, 60.0, "build 512")
+        assert isinstance(lease, PenLock)
+        alice.detach()
+        found = [event for event in self.events if "lock" in event or "owner" in event]
+        names = [event["log_format"] for event in found]
+        self.assertEqual(names, ["pen-locked", "pen-unlocked", "pen-leased", "lease-ended"])
+        self.assertEqual({event["owner"] for event in found}, {"alice"})
+        self.assertEqual([e.get("end") for e in found], [None, "unlocked", None, "channel-closed"])
+        self.assertNotIn(lease.id, repr(self.events))
 
     def test_a_host_that_does_not_read(self) -> None:
         self.line.unread = 5000

@@ -277,7 +277,7 @@ class Pen:
 
     def _inherit(self, gone: tuple[Attachment, ...], heir: Attachment, why: str) -> None:
         if self.locking.is_leased:
-            self.hand(gone, heir, GivenBecause.LENT)
+            self.hand(gone, heir, GivenBecause.LEASE)
             return
         self.hand(gone, heir, GivenBecause.NEXT)
         behind = f": {_names(gone)} {why}" if gone else ""

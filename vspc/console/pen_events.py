@@ -101,7 +101,7 @@ class GivenBecause(Enum):
     UNANSWERED = "unanswered"
     GIVEN = "given"
     NEXT = "next-in-line"
-    LENT = "lent"  # under a lease, or back to its owner
+    LEASE = "lease"  # under one, or back to its owner
 
 
 @frozen

@@ -271,7 +271,7 @@ class PenLocking:
         if lenders not in ((), (self.lessee,)):
             return Refusal.PEN  # another command types under it
         attachment.lease = lock.id
-        self._pen.hand(lenders, attachment, GivenBecause.LENT)
+        self._pen.hand(lenders, attachment, GivenBecause.LEASE)
         return None
 
     def end_lease(self, attachment: Attachment, end: LockEnd = LockEnd.CHANNEL) -> None:

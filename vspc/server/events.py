@@ -2,12 +2,13 @@
 
 from twisted.logger import Logger
 
-from vspc.common.clock import Clock
+from vspc.common.clock import Clock, rfc3339
 from vspc.console.events import (
     AnswersAgain,
     Attached,
     AttachmentRef,
     BreakSignal,
+    ConsoleRef,
     Detached,
     Event,
     Forgotten,
@@ -16,6 +17,8 @@ from vspc.console.events import (
     Stalled,
     Suspicion,
 )
+from vspc.console.pen_events import Leased, LeaseEnded, PenLock, PenLocked, PenUnlocked
+from vspc.console.session import Session
 from vspc.net.endpoints import DescriptorWatch
 from vspc.net.limits import Refusals
 
@@ -29,6 +32,14 @@ def record(log: Logger, event: Event) -> None:
             _about(log, "detached", attachment)
         case PenTaken(attachment, former):
             _about(log, "pen-taken", attachment, taken_from=former)
+        case PenLocked(console, by, lock):
+            _about_lock(log, "pen-locked", console, by, lock)
+        case PenUnlocked(console, by, lock, end):
+            _about_lock(log, "pen-unlocked", console, by, lock, end=end.value)
+        case Leased(console, by, lease):
+            _about_lock(log, "pen-leased", console, by, lease)
+        case LeaseEnded(console, by, lease, end):
+            _about_lock(log, "lease-ended", console, by, lease, end=end.value)
         case BreakSignal(console, operator):
             log.info("break", console=console.title, operator=operator or "the VM")
         case Stalled(console, waiting):
@@ -71,6 +82,26 @@ def _about(log: Logger, event: str, attachment: AttachmentRef, **facts: object) 
         console=attachment.console.title,
         operator=attachment.session.operator.name,
         address=attachment.session.address,
+        **facts,
+    )
+
+
+def _about_lock(
+    log: Logger,
+    event: str,
+    console: ConsoleRef,
+    by: Session | None,
+    lock: PenLock,
+    **facts: object,
+) -> None:
+    """A lock or a lease; `by` ended it, or made it."""
+    log.info(
+        event,
+        console=console.title,
+        owner=lock.operator.name,
+        operator=None if by is None else by.operator.name,
+        until=rfc3339(lock.until, "seconds"),
+        reason=lock.reason or None,
         **facts,
     )
 
