@@ -19,7 +19,8 @@ from vspc.console.access import (
     approvers,
     may_approve,
 )
-from vspc.console.approvals import APPROVED_FOR, ASK_AGAIN, Approval, Approvals
+from vspc.console.approval_events import Approval
+from vspc.console.approvals import APPROVED_FOR, ASK_AGAIN, Approvals
 from vspc.console.attachment import Attachment, AttachmentKind, Refusal, Typed
 from vspc.console.events import HostChange
 from vspc.console.pen_line import Waits

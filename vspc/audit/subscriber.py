@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from vspc.audit.refusals import RecentRefusals, hint_for
 from vspc.common.addresses import rate_key
 from vspc.common.clock import timestamp
-from vspc.console.approvals import Approval
+from vspc.console.approval_events import Approval
 from vspc.console.audit import Audit
 from vspc.console.events import (
     Attached,

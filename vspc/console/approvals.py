@@ -10,18 +10,17 @@ Nobody approves what the same operator types, in whatever session.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from types import MappingProxyType
 
-from attrs import define, frozen
+from attrs import define
 
 from vspc.common.clock import Timer
 from vspc.common.text import safe
 from vspc.common.values import duration_text
 from vspc.console.access import approvers, approving, may_approve
+from vspc.console.approval_events import Approval, ApprovalEnd, ApprovalStep
 from vspc.console.attachment import VERBS, Attachment, Refusal
 from vspc.console.context import ConsoleContext
-from vspc.console.events import AttachmentRef, Event
 from vspc.console.input_queue import amount
 from vspc.console.notices import NoticeKind
 from vspc.console.session import Session
@@ -37,39 +36,6 @@ ASK_INTERVAL = 1.0
 
 NAMED = 3
 """Operators that are named where several are asked."""
-
-
-class ApprovalStep(Enum):
-    """What became of a request; the value is the audit file's word."""
-
-    ASKED = "asked"
-    GIVEN = "given"
-    REFUSED = "refused"
-    UNANSWERED = "unanswered"
-    WITHDRAWN = "withdrawn"  # by the one who asked, before there was an answer
-    ENDED = "ended"
-
-
-class ApprovalEnd(Enum):
-    """Why an approval, or a request, is over; the value is the audit file's word."""
-
-    LEFT = "left"  # who types
-    APPROVER_LEFT = "approver-left"
-    APPROVER_RIGHT = "approver-right"  # who approved may no longer do so
-    RIGHT = "right-lost"  # who types may no longer do so
-    TIME = "time"
-    HOST = "host-changed"
-    NEEDLESS = "not-needed"
-
-
-@frozen
-class Approval(Event):
-    """A step of a request of `attachment`. `by`: in which session it was approved or refused."""
-
-    attachment: AttachmentRef
-    step: ApprovalStep
-    by: Session | None = None
-    end: ApprovalEnd | None = None
 
 
 @define(eq=False)
