@@ -94,7 +94,7 @@ class FirstLight(SimulatorTestCase):
         bob = self.terminal(operator="bob", user="bob+web1")
         bob.out.expect(rb"alice writes, 1 other\.")
         bob.type(b"x")
-        bob.out.expect(rb"\[alice is typing on web1: 1 byte not sent; \^Ecf takes the pen\]")
+        bob.out.expect(rb"\[alice is typing on web1: 1 byte not sent; \^Ecf takes the pen, ")
         alice.type(b"echo for both\r")
         bob.out.expect(rb"^for both")
         bob.type(b"\x05cf")
