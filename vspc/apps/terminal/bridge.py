@@ -9,6 +9,7 @@ from typing import Any
 from vspc.apps.console_input import OperatorInput, RefusedInput, catch_pen
 from vspc.apps.describe import banner, cautions
 from vspc.apps.following import Following
+from vspc.apps.terminal.breaks import BreakReports
 from vspc.apps.terminal.commands.table import COMMANDS, PREFIXES
 from vspc.apps.terminal.input import InputMode, TerminalInput
 from vspc.apps.terminal.joining import current_screen
@@ -80,7 +81,7 @@ class TerminalBridge(Program):
         self._is_replaying = False
         self._replay: RunningCoroutine | None = None
         self._emulates = emulates
-        self._breaks = 0  # that wait, and are to be reported when they are sent
+        self._breaks = BreakReports(self.attachment, self.screen, self.break_requested)
 
     def begin(self) -> None:
         """Banner, replay, then output from now on."""
@@ -299,25 +300,7 @@ class TerminalBridge(Program):
 
     def send_break(self) -> None:
         """Send a BREAK behind what was typed, and say what becomes of it."""
-        if not self.console.input.waiting:  # those that waited have gone, or were dropped
-            self._forget_breaks()
-        if self.break_requested():
-            waits = bool(self.console.input.waiting)
-            obstacle = self.console.input.obstacle
-            self.screen.line(f"BREAK waits for {obstacle}" if waits else "BREAK")
-            if waits:
-                self._breaks += 1
-                self.attachment.account.on_break = self._break_sent
-
-    def _break_sent(self) -> None:
-        self._breaks -= 1
-        if not self._breaks:
-            self._forget_breaks()
-        self.attachment.notice("BREAK")
-
-    def _forget_breaks(self) -> None:
-        self._breaks = 0
-        self.attachment.account.on_break = None
+        self._breaks.send()
 
     def record_refusal(self, refusal: Refusal) -> None:
         """What the operator has tried was refused: for the audit file, each kind once."""
