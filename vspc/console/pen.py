@@ -101,8 +101,10 @@ class Pen:
             return Refusal.REASON
         return self._attachments.approvals.refusal(attachment)
 
-    def refusal(self, attachment: Attachment, force: bool = False) -> Refusal | None:
-        """Why `attachment` cannot have it now, with `force` also if another holds it."""
+    def request(self, attachment: Attachment, force: bool = False) -> Refusal | None:
+        """`attachment` wants it: why it cannot have it now, with `force` also if another holds it.
+        Where it lacks approval, that is asked for.
+        """
         unfit = self.fitness(attachment)
         if unfit is Refusal.APPROVAL:
             self._attachments.approvals.ask(attachment, again=True)
@@ -152,7 +154,7 @@ class Pen:
         """`attachment` wants it; with `force` also if another holds it, and with the right `admin`
         also if it is locked, which ends the lock.
         """
-        refusal = self.refusal(attachment, force)
+        refusal = self.request(attachment, force)
         if refusal is Refusal.PEN:
             self.is_requested = True
             for holder in self.holders:
@@ -196,7 +198,7 @@ class Pen:
         """`attachment` types, too, beside the holder: both need the right `join`. Takes a pen that
         is free.
         """
-        refusal = self.refusal(attachment)
+        refusal = self.request(attachment)
         if refusal is not Refusal.PEN:
             return refusal or self.take(attachment)
         former = self.holders

@@ -75,12 +75,12 @@ class PenLine:
         """
         holders = self._pen.holders
         if holders and not any(each.is_terminal for each in holders):
-            refusal = self._pen.refusal(attachment)
+            refusal = self._pen.request(attachment)
             return Refusal.PROGRAM if refusal is Refusal.PEN else refusal
         return self._wait(attachment, asks=True)
 
     def _wait(self, attachment: Attachment, asks: bool) -> Refusal | Waits | None:
-        refusal = self._pen.refusal(attachment)
+        refusal = self._pen.request(attachment)
         if refusal is None:
             return self._pen.take(attachment)
         owner_can_be_asked = asks and self._pen.holders and not self._locking.is_leased

@@ -66,8 +66,8 @@ class HeldPen(Protocol):
     def fitness(self, attachment: Attachment) -> Refusal | None:
         """Whether it may have the pen at all."""
 
-    def refusal(self, attachment: Attachment, force: bool = False) -> Refusal | None:
-        """Why it cannot have the pen now."""
+    def request(self, attachment: Attachment, force: bool = False) -> Refusal | None:
+        """It wants the pen: why it cannot have it now."""
 
     def take(self, attachment: Attachment, force: bool = False) -> Refusal | None:
         """It wants the pen."""

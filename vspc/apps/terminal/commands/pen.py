@@ -57,7 +57,7 @@ def _typing(terminal: OperatorTerminal) -> str:
 
 
 def _lock(terminal: OperatorTerminal) -> None:
-    refusal = terminal.console.pen.refusal(terminal.attachment)
+    refusal = terminal.console.pen.request(terminal.attachment)
     if refusal is not None:
         terminal.report_pen(refusal)
         return
