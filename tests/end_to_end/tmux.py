@@ -32,8 +32,9 @@ class Tmux:
         self._run("set-option", "-g", "status", "off")
 
     def _run(self, *words: str) -> bool:
+        # -N: none but the server that ends with the test, should it not listen yet.
         done = subprocess.run(
-            [*self._tmux, *words],
+            [*self._tmux, "-N", *words],
             cwd=self._directory,
             capture_output=True,
             check=False,
