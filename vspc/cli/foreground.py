@@ -7,6 +7,7 @@ from typing import Any
 from twisted.logger import Logger, globalLogBeginner
 
 from vspc.config import Config
+from vspc.net.reactor import time_monotonically
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 
@@ -20,6 +21,7 @@ def run(config: Config, verbose: bool) -> int:
     """Run until SIGINT or SIGTERM; the exit status. SystemExit(1) if it cannot start."""
     from twisted.internet import reactor
 
+    time_monotonically(reactor)
     return _run(reactor, VspcService(config, reactor), verbose)
 
 

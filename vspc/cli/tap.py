@@ -6,6 +6,7 @@ from twisted.python import usage
 
 from vspc.config import ConfigError
 from vspc.config.file import HELP, chosen
+from vspc.net.reactor import time_monotonically
 from vspc.server.config_files import load_to_start
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
@@ -21,6 +22,7 @@ def makeService(options: Options) -> VspcService:
     """The service; every mistake of the configuration is printed, with exit status 1."""
     from twisted.internet import reactor
 
+    time_monotonically(reactor)
     try:
         config = load_to_start(chosen(options["config"]))
     except ConfigError as error:

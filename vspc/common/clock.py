@@ -64,6 +64,26 @@ class Timer:
             waiting.cancel()
 
 
+CLOCK_SET = 2.0
+"""Seconds by which the time of day has to jump to count as set; less is the work of NTP."""
+
+
+class ClockWatch:
+    """Notices that the time of day was set, or that the machine was suspended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._difference = clock.wall() - clock.seconds()
+
+    def moved(self) -> float | None:
+        """Seconds by which it was set since the last call, below 0 if back; None below `CLOCK_SET`.
+        Call it periodically.
+        """
+        before, now = self._difference, self._clock.wall() - self._clock.seconds()
+        self._difference = now
+        return now - before if abs(now - before) >= CLOCK_SET else None
+
+
 LATEST = 253402214400.0
 """Seconds since 1970: the last day whose year has four digits in every time zone."""
 

@@ -13,6 +13,15 @@ from vspc.common.clock import Cancellable
 T = TypeVar("T")
 
 
+def time_monotonically(reactor: Any) -> None:
+    """Have the timers of `reactor`, a real one, measure time that nobody sets: Twisted's follow the
+    system's clock, and set by an hour they would all be due at once, or an hour late. Timers from
+    before stay right.
+    """
+    began = reactor.seconds() - time.monotonic()
+    reactor.seconds = lambda: began + time.monotonic()
+
+
 class ReactorClock:
     """`vspc.common.clock.Clock` over a reactor."""
 

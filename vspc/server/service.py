@@ -26,7 +26,7 @@ from vspc.apps.dispatch import Dispatcher
 from vspc.apps.verbs.context import VerbContext
 from vspc.apps.verbs.limits import WorkPool
 from vspc.audit.service import AuditService
-from vspc.common.clock import rfc3339
+from vspc.common.clock import ClockWatch, rfc3339
 from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.connection_history import ConnectionHistory
@@ -122,6 +122,8 @@ class VspcService(MultiService):
         self._listeners = Listeners(reactor, self._log)
         self._previous_hangup: Any = None
         self._since = clock.wall()
+        self._began = clock.seconds()
+        self._clock_watch = ClockWatch(clock)
         self._connections = ConnectionHistory(clock.wall)
 
     def _console_context(self, config: Config) -> ConsoleContext:
@@ -245,7 +247,7 @@ class VspcService(MultiService):
             "version": __version__,
             "pid": os.getpid(),
             "since": rfc3339(self._since),
-            "uptime_seconds": round(now - self._since),
+            "uptime_seconds": round(self._clock.seconds() - self._began),
             "largest_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             **self._vm_side.condition(now),
             "remote_systems": self._doors.remote_systems(),
@@ -287,6 +289,7 @@ class VspcService(MultiService):
 
     def _on_tick(self) -> None:
         tasks: list[Callable[[], object]] = [
+            self._watch_clock,
             self._line_server.tick,
             self._operators.tick,
             self._event_log.tick,
@@ -298,6 +301,12 @@ class VspcService(MultiService):
                 task()
             except Exception:  # the next second must come all the same
                 self._defect()
+
+    def _watch_clock(self) -> None:
+        """Ages and times that are shown follow the time of day; no timer does."""
+        moved = self._clock_watch.moved()
+        if moved is not None:
+            self._log.warn("clock-set", seconds=round(moved, 1))
 
     def _reassess(self, event: Event) -> None:
         """Rules match names; and the owner of a lock from before a restart may no longer type."""
