@@ -27,7 +27,7 @@ import tempfile
 import termios
 import time
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -76,13 +76,20 @@ class Child:
     """A running program. With a terminal, `out` is all that it shows and `err` stays empty."""
 
     def __init__(
-        self, command: list[str], directory: Path, environment: Mapping[str, str], size: Size | None
+        self,
+        command: list[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        size: Size | None,
+        inherited: Sequence[int] = (),
     ) -> None:
+        """`inherited` are descriptors that it gets besides its own three, under their numbers."""
         self.name = Path(command[0]).name
         self.out = Output(f"{self.name} stdout")
         self.err = Output(f"{self.name} stderr")
         self._command = command
         self._size = size
+        self._inherited = inherited
         start = self._in_terminal if size else self._in_pipes
         self._process = start(directory, dict(environment))
         self.pid = self._process.pid
@@ -97,6 +104,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=self._inherited,
             bufsize=0,
         )
         assert process.stdin is not None
@@ -248,11 +256,12 @@ class ProcessTestCase(SynchronousTestCase):
         *command: str | Path,
         terminal: Size | None = None,
         environment: Mapping[str, str] | None = None,
+        inherited: Sequence[int] = (),
     ) -> Child:
         """Start a program, given by its path, in `directory`; the end of the test stops it."""
         own = private_environment(self.directory / "home") | {"PYTHONUNBUFFERED": "1"}
         words = [str(word) for word in command]
-        child = Child(words, self.directory, own | dict(environment or {}), terminal)
+        child = Child(words, self.directory, own | dict(environment or {}), terminal, inherited)
         self._children.append(child)
         self.addCleanup(child.stop)
         return child
