@@ -20,7 +20,7 @@ KERNEL_DIR := /var/cache/vspc-guest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit end-to-end soak-model coverage deps clean
+.PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage deps clean
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -32,6 +32,7 @@ help:
 	@echo 'make unit        the unit tests, without network or other programs'
 	@echo 'make end-to-end  with OpenSSH, twistd and a Linux guest in QEMU, on loopback'
 	@echo 'make soak-model  random virtual machines, liars and operators for SOAK_SECONDS=600'
+	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
@@ -68,6 +69,16 @@ end-to-end: $(STAMP)
 SOAK_SECONDS ?= 600
 soak-model: $(STAMP)
 	$(BIN)/python -B -m tests.soak $(SOAK_SECONDS)
+
+# Atheris has no wheel for every Python and machine; without it inputs are made at random.
+SECONDS ?= 60
+TARGET ?=
+fuzz: $(STAMP)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null \
+	    || $(BIN)/python -m pip install -qq --no-build-isolation --only-binary atheris \
+	        --config-settings editable_mode=compat --editable '.[fuzz]' \
+	    || echo 'Atheris has no wheel here: inputs are made at random'
+	$(BIN)/python -B -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
 
 coverage: $(STAMP)
 	$(BIN)/python -B -m tests.run --unit --coverage $(CACHE)/coverage

@@ -1,0 +1,11 @@
+"""Every fuzz target."""
+
+from tests.fuzz.target import Target
+from tests.fuzz.targets import wire
+
+TARGETS: tuple[Target, ...] = (*wire.TARGETS,)
+
+
+def target(name: str) -> Target:
+    """The target of that name; KeyError."""
+    return {each.name: each for each in TARGETS}[name]

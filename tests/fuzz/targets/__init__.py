@@ -1,0 +1,1 @@
+"""The targets, a file for each room; `tests.fuzz.table` has them all."""
