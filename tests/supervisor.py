@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from secrets import token_hex
 
 from attrs import frozen
 
@@ -206,7 +207,7 @@ class Unit:
         self._case = case
         self._command = command
         self._environment = dict(environment or {})
-        self.manager = ServiceManager(case.directory / "notify", store_max)
+        self.manager = ServiceManager(case.directory / f"notify-{token_hex(4)}", store_max)
         self._over = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()

@@ -12,6 +12,7 @@ from twisted.logger import globalLogBeginner
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.cli import foreground
+from vspc.server.handover.lifecycle import STOP_TIMEOUT
 from vspc.server.service import VspcService
 
 
@@ -24,7 +25,7 @@ class Reactor(MemoryReactorClock):
         if not any(isinstance(each, defer.Deferred) and not each.called for each in waits):
             for f, args, kwargs in self.triggers["during"]["shutdown"]:
                 f(*args, **kwargs)
-        self.advance(foreground.STOP_TIMEOUT)
+        self.advance(STOP_TIMEOUT)
 
     def crash(self) -> None:
         """`run` ends."""

@@ -54,7 +54,11 @@ class ServerTestCase(ProcessTestCase):
     def serve(self, *command: str | Path) -> Child:
         """Start the server, under twistd unless `command` says how, and wait until it listens."""
         twistd = (script("twistd"), "-n", "--pidfile=", "vspc", "--config", self.config)
-        self.server = self.start(*(command or twistd))
+        return self.served_by(self.start(*(command or twistd)))
+
+    def served_by(self, server: Child) -> Child:
+        """`server` has been started: wait until it listens."""
+        self.server = server
         self.server.out.expect(rb" info started ")
         text = self.server.out.data.decode()
         self.ports = {

@@ -8,13 +8,9 @@ from twisted.logger import Logger, globalLogBeginner
 
 from vspc.config import Config
 from vspc.net.reactor import time_monotonically
+from vspc.server.handover.lifecycle import STOP_TIMEOUT, ServiceManager
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
-
-STOP_TIMEOUT = 30.0
-"""Seconds that stopping may take before the process is ended: more than all the waits for the disk,
-for sinks and for copies together.
-"""
 
 
 def run(config: Config, verbose: bool) -> int:
@@ -22,7 +18,8 @@ def run(config: Config, verbose: bool) -> int:
     from twisted.internet import reactor
 
     time_monotonically(reactor)
-    return _run(reactor, VspcService(config, reactor), verbose)
+    service = VspcService(config, reactor, manager=ServiceManager.found())
+    return _run(reactor, service, verbose)
 
 
 def _run(reactor: Any, service: VspcService, verbose: bool) -> int:

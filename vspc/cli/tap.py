@@ -8,6 +8,7 @@ from vspc.config import ConfigError
 from vspc.config.file import HELP, chosen
 from vspc.net.reactor import time_monotonically
 from vspc.server.config_files import load_to_start
+from vspc.server.handover.lifecycle import ServiceManager
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
 
@@ -31,4 +32,5 @@ def makeService(options: Options) -> VspcService:
         raise SystemExit(1) from None
     parent = options.parent
     ours = parent is not None and parent.get("nodaemon") and not parent.get("logfile")
-    return VspcService(config, reactor, ServerLog(sys.stdout) if ours else None)
+    log_to = ServerLog(sys.stdout) if ours else None
+    return VspcService(config, reactor, log_to, ServiceManager.found())

@@ -46,6 +46,7 @@ from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import file_warnings, load_with_files
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
+from vspc.server.handover.lifecycle import NO_MANAGER, Lifecycle, ServiceManager
 from vspc.server.kept import KeptLocks, KeptTexts
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
@@ -68,7 +69,14 @@ SHUTDOWN = "the server is shutting down"
 class VspcService(MultiService):
     """The whole server. Listens when it starts; errors of that are raised from `startService`."""
 
-    def __init__(self, config: Config, reactor: Any, log_to: ILogObserver | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        log_to: ILogObserver | None = None,
+        manager: ServiceManager = NO_MANAGER,
+    ) -> None:
+        """`manager` has started this process."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._log = Logger(namespace="vspc.server.service")
         self._reactor = reactor
@@ -118,6 +126,7 @@ class VspcService(MultiService):
             self._refusals,
             Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
+        self._lifecycle = Lifecycle.of(manager, reactor, clock)
         self._tick = LoopingCall(self._on_tick)
         self._listeners = Listeners(reactor, self._log)
         self._previous_hangup: Any = None
@@ -279,7 +288,16 @@ class VspcService(MultiService):
             self._log.warn("few-descriptors", what=short)
         # What exists now stays: a collection that looks through it stops the reactor for 40 ms.
         self._reactor.callWhenRunning(gc.freeze)
+        self._reactor.callWhenRunning(self._is_ready)
         self._log.info("started", state_dir=self.live.config.state_dir)
+
+    def _is_ready(self) -> None:
+        self._lifecycle.ready(self._summary())
+
+    def _summary(self) -> str:
+        """For the service manager."""
+        logins = sum(1 for _ in self.sessions)
+        return f"{len(self._line_server.sessions)} lines, {logins} logins"
 
     def _warn(self) -> None:
         """Log what the configuration allows and probably does not intend."""
@@ -295,6 +313,7 @@ class VspcService(MultiService):
             self._event_log.tick,
             lambda: self._accounting.tick(self._clock.seconds()),
             self._logs.tick,
+            lambda: self._lifecycle.tick(self._summary),
         ]
         for task in tasks:
             try:
@@ -332,6 +351,13 @@ class VspcService(MultiService):
 
     def reload(self) -> None:
         """Read the configuration again: all of it is applied, or none and every mistake logged."""
+        self._lifecycle.reloading()
+        try:
+            self._reload()
+        finally:
+            self._is_ready()
+
+    def _reload(self) -> None:
         self._audit.reopen()
         try:
             config = load_with_files(self._started.path, self._operators.unread)
@@ -382,6 +408,7 @@ class VspcService(MultiService):
     def stopService(self) -> "Deferred[Any]":
         """End every connection and write what is left; Twisted waits for that."""
         self._log.info("stopping")
+        self._lifecycle.stopping()
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
@@ -400,7 +427,8 @@ class VspcService(MultiService):
         # Connections that have closed and wait for their turn are reported first.
         done.addBoth(lambda _: self._scheduler.stop())
         done.addBoth(lambda _: self._logs.stop())
-        return done.addBoth(self._stop_audit)
+        done.addBoth(self._stop_audit)
+        return done.addBoth(lambda _: self._lifecycle.stopped())
 
     def _stop_audit(self, _result: object) -> "Deferred[None]":
         self._accounting.close()
