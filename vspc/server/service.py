@@ -109,14 +109,7 @@ class VspcService(MultiService):
         self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
         self._operators = self._operator_side()
         self._doors: DoorSide  # once it is open
-        self._line_server = LineServer(
-            self.roster,
-            PeerTable(config.vm.vmotion_timeout),
-            clock,
-            self._refusals,
-            LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
-            scheduler=self._scheduler,
-        )
+        self._line_server = self._make_line_server(config)
         # One each: what VMs ask for holds up nothing that the configuration names.
         self._outbound, self._asked_for = (Outbound(reactor, clock, self._defect) for _ in range(2))
         self._vm_side = VmSide(
@@ -150,6 +143,16 @@ class VspcService(MultiService):
             ask_timeout=lambda: self.live.config.console.ask_timeout,
             approve_timeout=lambda: self.live.config.console.approve_timeout,
             descriptions=self._kept.descriptions,
+        )
+
+    def _make_line_server(self, config: Config) -> LineServer:
+        return LineServer(
+            self.roster,
+            PeerTable(config.vm.vmotion_timeout),
+            self._clock,
+            self._refusals,
+            LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
+            scheduler=self._scheduler,
         )
 
     def _operator_side(self) -> OperatorSide:
