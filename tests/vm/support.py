@@ -16,11 +16,15 @@ from vspc.console.events import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
 from vspc.net.telnet_transport import LineTransport
+from vspc.server.handover.encoding import Moment, assemble, records
+from vspc.server.handover.state_file import HandoverFile
+from vspc.server.handover.state_file import read as read_state
 from vspc.vm.context import Zone
 from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.server import LineServer
+from vspc.vm.values import SavedServer, may_be_saved, save
 from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.telnet import WILL as TELNET_WILL
 from vspc.wire.vmware import (
@@ -178,6 +182,23 @@ class Scene(World):
                 case HostChanged(_, old, new, how):
                     found.append((how.value, new, old))
         return found
+
+
+def saved(server: LineServer, zero: float = 0.0) -> SavedServer:
+    """All that another process can take up; the names of lines are numbers from 0."""
+    kept = [line for line, session in server.sessions.items() if may_be_saved(session)]
+    names = {line: str(number) for number, line in enumerate(kept)}
+    return save(server, lambda line: None if line is None else names.get(line), zero)
+
+
+def handed_over(state: SavedServer) -> SavedServer:
+    """`state`, as another process reads it out of a file that it was written to."""
+    file = HandoverFile.create()
+    file.write(records(state, Moment(state.zero)).items())
+    found = assemble(read_state(file.descriptor))
+    file.close()
+    assert not found.unread, found.unread
+    return found.state
 
 
 def play(host: Host, name: str, chop: int | None = None) -> tuple[bytes, bytes]:

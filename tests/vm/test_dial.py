@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
 from tests.net.dialling import Dialling, lose
+from tests.vm.support import saved
 from vspc.config.dialling import DialledEntry, remote_of
 from vspc.console.console import Console
 from vspc.console.events import HostChanged
@@ -22,7 +23,6 @@ from vspc.net.limits import Refusals
 from vspc.vm import dial
 from vspc.vm.dial import DialContext, Diallers, DialState
 from vspc.vm.server import LineServer
-from vspc.vm.values import save
 from vspc.wire.telnet import (
     AUTHENTICATION,
     BINARY,
@@ -137,10 +137,10 @@ class Connecting(DialTest):
 
     def test_another_process_connects_telnet_anew(self) -> None:
         self.connected(connect="telnet://192.0.2.9")
-        self.assertEqual(save(self.server).lines, ())
+        self.assertEqual(saved(self.server).lines, {})
         self.apply(entry("raw"))
         self.reactor.dialled[-1].accept()
-        self.assertEqual([line.kind for line in save(self.server).lines], ["raw"])
+        self.assertEqual([line.kind for line in saved(self.server).lines.values()], ["raw"])
 
     def test_a_port_of_an_esxi_host_without_a_concentrator(self) -> None:
         wire = self.connected(connect="telnet://192.0.2.7:2001")

@@ -1,7 +1,5 @@
 """Lines as values: cut at every byte, another process goes on, and nobody can tell."""
 
-from binascii import crc32
-
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conversations import read
 from tests.net.ends import Wire
-from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
+from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene, handed_over, saved
 from tests.vm.test_comport import said
 from vspc.common.serial import Parity, PortSettings
 from vspc.config.dial_allow import DialAllow, DialEntry
@@ -20,7 +18,7 @@ from vspc.console.console import Console, ConsoleState
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.listen import LineFactory, plain_factory
-from vspc.vm.values import MAGIC, BadState, TakeUp, decode, encode, save
+from vspc.vm.take_up import TakeUp
 from vspc.wire import comport
 from vspc.wire.comport import Control
 from vspc.wire.telnet import COM_PORT, VMWARE, WILL, negotiation, subnegotiation
@@ -196,18 +194,22 @@ class Process:
     def successor(self) -> "Process":
         """Another process that takes everything up."""
         self.listen()
-        state = decode(encode(save(self.scene.server)))
-        addresses = [line.address for line in state.lines]
+        zero = 54321.0  # of a clock that both share
+        state = handed_over(saved(self.scene.server, zero - self.scene.now()))
         heir = Process(heard=dict(self.heard))
         # Its clock has another zero; what people read goes on.
         heir.scene.clock.twisted.rightNow = 12345.0
         heir.scene.clock.epoch += self.scene.clock.wall() - heir.scene.clock.wall()
         take_up = TakeUp(
-            heir.scene.server, state, {"default": heir.scene.server.zone}, lambda _: heir.terms()
+            heir.scene.server,
+            state,
+            {"default": heir.scene.server.zone},
+            lambda _: heir.terms(),
+            zero - heir.scene.now(),
         )
-        for address, line in zip(addresses, take_up.protocols, strict=True):
+        for name, line in take_up.lines.items():
             assert isinstance(line, LineTransport)
-            heir._join(address, line)
+            heir._join(state.lines[name].address, line)
         take_up.finish()
         heir.listen()
         return heir
@@ -350,10 +352,10 @@ class Plain(SynchronousTestCase):
         line = listener.buildProtocol(None)
         line.makeConnection(Wire(peerAddress=IPv4Address("TCP", SOURCE, 1)))
         line.dataReceived(b"before ")
-        state = decode(encode(save(process.scene.server)))
+        state = handed_over(saved(process.scene.server))
         heir = Process()
         take_up = TakeUp(heir.scene.server, state, {}, lambda _: heir.terms())
-        (again,) = take_up.protocols
+        (again,) = take_up.lines.values()
         self.wire = Wire(peerAddress=IPv4Address("TCP", SOURCE, 1))
         again.makeConnection(self.wire)
         take_up.finish()
@@ -370,36 +372,3 @@ class Plain(SynchronousTestCase):
             attachment, _ = heir.scene.attach(heir.console())
             attachment.type(b"x\xff")
             self.assertEqual(self.wire.take(), b"x\xff\xff" if telnet else b"x\xff")
-
-
-class Bytes(SynchronousTestCase):
-    def setUp(self) -> None:
-        process = Process()
-        for step in MOVE[:6]:
-            process.do(step)
-        self.state = save(process.scene.server)
-        self.data = encode(self.state)
-
-    def test_there_and_back(self) -> None:
-        self.assertEqual(decode(self.data), self.state)
-
-    def refused(self, data: bytes) -> None:
-        with self.assertRaises(BadState):
-            decode(data)
-
-    def test_truncated_anywhere_it_is_refused(self) -> None:
-        for size in range(0, len(self.data), 7):
-            self.refused(self.data[:size])
-
-    def test_one_bit_of_it_flipped(self) -> None:
-        for at in range(0, len(self.data), 11):
-            flipped = bytes([self.data[at] ^ 1])
-            self.refused(self.data[:at] + flipped + self.data[at + 1 :])
-
-    def test_whole_bytes_that_hold_something_else(self) -> None:
-        for body in (b"{}", b"[]", b"nonsense", b'{"lines": 1}'):
-            self.refused(MAGIC + b"%08x\n" % crc32(body) + body)
-
-    def test_of_another_version(self) -> None:
-        for other in (b" 1\n", b" 3\n"):
-            self.refused(self.data.replace(b" 2\n", other, 1))

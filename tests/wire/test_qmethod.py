@@ -183,7 +183,7 @@ class AsAValue(SynchronousTestCase):
             self.assertEqual(one.receive(verb, option, agree), other.receive(verb, option, agree))
 
     def test_what_no_table_wrote_is_refused(self) -> None:
-        for state in (b"", bytes(511), bytes(513), bytes(511) + b"\x06"):
+        for state in (b"\0", b"\0\1", b"\0\1\2\0", b"\0\1\0", b"\0\1\6", b"\2\1\1"):
             with self.assertRaises(ValueError):
                 OptionStates(state)
 

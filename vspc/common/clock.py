@@ -46,6 +46,11 @@ class Timer:
         """Seconds until the call, at least 0; None where none is put off."""
         return None if self._waiting is None else max(0.0, self._due - self._clock.seconds())
 
+    @property
+    def due(self) -> float | None:
+        """When the call is made, in the clock's seconds; None where none is put off."""
+        return None if self._waiting is None else self._due
+
     def start(self, seconds: float, call: Callable[[], None]) -> None:
         """Call `call` in `seconds`, and nothing else."""
 

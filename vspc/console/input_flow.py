@@ -37,12 +37,12 @@ class InputFlowState:
     `in_break`: a BREAK on the line has begun, and not ended.
     """
 
-    queue: tuple[bytes, ...]
-    held: bool
-    in_break: bool
-    asked: tuple[int, ...]
-    since: int
-    weak: bool
+    queue: tuple[bytes, ...] = ()
+    held: bool = False
+    in_break: bool = False
+    asked: tuple[int, ...] = ()
+    since: int = 0
+    weak: bool = False
 
 
 class InputFlowOwner(Protocol):

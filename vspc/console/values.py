@@ -1,13 +1,15 @@
 """Consoles and migrations as values (law 10): what another process needs to take them up.
 
-Lines are numbers here: `save` is given them, and `adopt` the lines that they stand for. Times are
-ages and what is left of waits, in seconds, because another process' clock has another zero; wall
-times are as they are.
+Each stands for itself and refers to others by key: a console is its id, a line the name that it is
+handed over under. So one that changed can be written without the others. Times are in seconds of
+the clock that measures here; another process' clock may have another zero (`shift`). Wall times
+are as they are. A reader takes what it does not find as its default, and looks at nothing that it
+does not know: the version before and the one after read each other.
 """
 
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from msgspec import Struct
 
 from vspc.common.serial import ModemState, PortSettings
 from vspc.console.console import Console, Vm
@@ -22,181 +24,208 @@ from vspc.console.remote import RemoteSystem
 from vspc.console.roster import Roster
 from vspc.wire.uri import RemoteUri
 
+LineNames = Callable[[Line | None], str | None]
+"""The name that a line is handed over under; None: it is not."""
 
-@frozen
-class SavedVm:
+
+class SavedVm(Struct, frozen=True, omit_defaults=True):
     """One VM; `name` is what it is displayed as."""
 
     identity: Identity
-    uuid: str | None
-    claimed_name: str
-    name: str
-    live: bool
+    uuid: str | None = None
+    claimed_name: str = ""
+    name: str = ""
 
 
-@frozen
-class SavedConsole:
-    """One console. `vm` and `about` (the VM that a quarantined line claims to be) are indexes."""
+class SavedConsole(Struct, frozen=True, omit_defaults=True):
+    """One console, with its VM. `about`: the VM that a quarantined line claims to be.
 
-    vm: int
-    about: int | None
+    `line`: the name of its line; `history_end`: the offset behind its last output.
+    """
+
+    vm: SavedVm
     port_key: str
-    label: str | None
-    ordinal: int
-    number: int
-    service_uri: str
-    remote: RemoteUri | None
-    history_start: int
-    history: bytes
-    input: InputFlowState
-    migrating: bool
-    moves: int
-    last_move: Moved | None
-    host_change: HostChange | None
-    unseen_change: HostChange | None
-    last_address: str
-    provenance: Provenance
-    bytes_from_vm: int
-    bytes_to_vm: int
-    breaks_from_vm: int
-    settings: PortSettings | None
-    modem: ModemState | None
-    since: float
-    last_output: float | None
-    line: int | None
+    about: Identity | None = None
+    label: str | None = None
+    ordinal: int = 1
+    number: int = 1
+    service_uri: str = ""
+    remote: RemoteUri | None = None
+    history_end: int = 0
+    input: InputFlowState = InputFlowState()
+    migrating: bool = False
+    moves: int = 0
+    last_move: Moved | None = None
+    host_change: HostChange | None = None
+    unseen_change: HostChange | None = None
+    last_address: str = ""
+    provenance: Provenance = Provenance.PLAIN
+    bytes_from_vm: int = 0
+    bytes_to_vm: int = 0
+    breaks_from_vm: int = 0
+    settings: PortSettings | None = None
+    modem: ModemState | None = None
+    since: float = 0.0
+    last_output: float | None = None
+    away_reason: str = ""
+    line: str | None = None
 
 
-@frozen
-class SavedMigration:
-    """One open migration; `console` is an index."""
+class SavedHistory(Struct, frozen=True):
+    """The output that a console keeps: `data` from offset `start`."""
 
-    console: int
-    credential: bytes
+    start: int
+    data: bytes
+
+
+class SavedMigration(Struct, frozen=True, omit_defaults=True):
+    """One open migration, whose key is its credential; `console` is an id."""
+
+    console: str
     sequence: bytes
-    source: int | None
-    source_address: str
-    target: int | None
-    age: float
-    left: float
-    state: MigrationState
-    resumed: bool
-    orphaned: float | None
+    source: str | None = None
+    source_address: str = ""
+    target: str | None = None
+    began: float = 0.0
+    deadline: float = 0.0
+    state: MigrationState = MigrationState.BEGUN
+    resumed: bool = False
+    orphaned: float | None = None
 
 
-@frozen
-class SavedPastMigration:
-    """A credential that is used up."""
+class SavedPast(Struct, frozen=True, omit_defaults=True):
+    """A migration that is over, whose key is its credential."""
 
-    credential: bytes
-    console: int
-    source_address: str
-    state: MigrationState
+    console: str
+    source_address: str = ""
+    state: MigrationState = MigrationState.EXPIRED
 
 
-@frozen
-class SavedConsoles:
-    """All of them."""
+class SavedConsoles(Struct, frozen=True):
+    """All of them by their keys, in the order in which they came."""
 
-    vms: tuple[SavedVm, ...]
-    consoles: tuple[SavedConsole, ...]
-    migrations: tuple[SavedMigration, ...]
-    past: tuple[SavedPastMigration, ...]
+    consoles: dict[str, SavedConsole] = {}
+    histories: dict[str, SavedHistory] = {}
+    migrations: dict[bytes, SavedMigration] = {}
+    past: dict[bytes, SavedPast] = {}
 
 
-def save(
-    roster: Roster, peers: PeerTable, number: Callable[[Line | None], int | None], now: float
-) -> SavedConsoles:
-    """Everything that `roster` and `peers` hold; `number` names lines."""
-    consoles = list(roster)
-    vms = {vm: at for at, vm in enumerate(dict.fromkeys(console.vm for console in consoles))}
-    index = {console: at for at, console in enumerate(consoles)}
+# Saving
+
+
+def save(roster: Roster, peers: PeerTable, name: LineNames) -> SavedConsoles:
+    """Everything that `roster` and `peers` hold."""
     return SavedConsoles(
-        tuple(SavedVm(v.identity, v.uuid, v.claimed_name, v.name, v.live) for v in vms),
-        tuple(_console(console, roster, vms, number) for console in consoles),
+        {console.id: save_console(console, roster, name) for console in roster},
+        {c.id: history for c in roster if (history := save_history(c)) is not None},
         # One that was given up may be of a console that was forgotten since.
-        tuple(_migration(m, index, number, now) for m in peers.open_ones() if m.console in index),
-        tuple(
-            SavedPastMigration(credential, index[past.console], past.source_address, past.state)
+        {
+            each.credential: save_migration(each, name)
+            for each in peers.open_ones()
+            if roster.has(each.console)
+        },
+        {
+            credential: save_past(past)
             for credential, past in peers.past_ones()
-            if past.console in index
-        ),
+            if roster.has(past.console)
+        },
     )
 
 
-def _console(
-    console: Console,
-    roster: Roster,
-    vms: Mapping[Vm, int],
-    number: Callable[[Line | None], int | None],
-) -> SavedConsole:
-    history = console.history
+def save_console(console: Console, roster: Roster, name: LineNames) -> SavedConsole:
+    """One console, without its history."""
+    link, vm = console.link, console.vm
     about = roster.about(console)
     return SavedConsole(
-        vms[console.vm],
-        None if about is None else vms[about],
+        SavedVm(vm.identity, vm.uuid, vm.claimed_name, vm.name),
         console.port_key,
+        None if about is None else about.identity,
         console.label,
         console.ordinal,
         console.number,
         console.service_uri,
         None if console.remote is None else console.remote.uri,
-        history.start,
-        history.read(history.start, history.end - history.start),
+        console.history.end,
         console.input.state,
-        console.link.migrating,
-        console.link.moves,
-        console.link.last_move,
+        link.migrating,
+        link.moves,
+        link.last_move,
         console.attachments.host_change,
-        console.link.unseen_change,
-        console.link.last_address,
-        console.link.provenance,
-        console.link.bytes_from_vm,
-        console.link.bytes_to_vm,
-        console.link.breaks_from_vm,
-        console.link.port.settings,
-        console.link.port.modem,
-        console.link.since,
-        console.link.last_output,
-        number(console.link.line),
+        link.unseen_change,
+        link.last_address,
+        link.provenance,
+        link.bytes_from_vm,
+        link.bytes_to_vm,
+        link.breaks_from_vm,
+        link.port.settings,
+        link.port.modem,
+        link.since,
+        link.last_output,
+        link.away_reason,
+        name(link.line),
     )
 
 
-def _migration(
-    migration: Migration,
-    index: Mapping[Console, int],
-    number: Callable[[Line | None], int | None],
-    now: float,
-) -> SavedMigration:
-    orphaned = migration.orphaned
+def save_history(console: Console) -> SavedHistory | None:
+    """The output that `console` keeps; None: nothing."""
+    history = console.history
+    count = history.end - history.start
+    return SavedHistory(history.start, history.read(history.start, count)) if count else None
+
+
+def save_migration(migration: Migration, name: LineNames) -> SavedMigration:
+    """One open migration."""
     return SavedMigration(
-        index[migration.console],
-        migration.credential,
+        migration.console.id,
         migration.sequence,
-        number(migration.source),
+        name(migration.source),
         migration.source_address,
-        number(migration.target),
-        now - migration.began,
-        migration.deadline - now,
+        name(migration.target),
+        migration.began,
+        migration.deadline,
         migration.state,
         migration.resumed,
-        None if orphaned is None else now - orphaned,
+        migration.orphaned,
     )
 
 
-def restore(state: SavedConsoles, roster: Roster) -> list[Console]:
-    """The consoles of `state` in an empty `roster`, without their lines; in their order."""
-    vms = [
-        roster.revive_vm(each.identity, each.uuid, each.claimed_name, each.name, each.live)
-        for each in state.vms
-    ]
-    return [_revive(console, vms, roster) for console in state.consoles]
+def save_past(past: Past) -> SavedPast:
+    """One that is over."""
+    return SavedPast(past.console.id, past.source_address, past.state)
 
 
-def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
-    about = None if saved.about is None else vms[saved.about]
+# Taking up
+
+
+def restore(state: SavedConsoles, roster: Roster) -> dict[str, Console]:
+    """The consoles of `state` in an empty `roster`, without their lines, by their ids."""
+    live = {
+        each.vm.identity
+        for each in state.consoles.values()
+        if each.line is not None or each.migrating
+    }
+    vms: dict[Identity, Vm] = {}
+    for saved in state.consoles.values():
+        vm = saved.vm
+        if vm.identity not in vms:
+            vms[vm.identity] = roster.revive_vm(
+                vm.identity, vm.uuid, vm.claimed_name, vm.name, vm.identity in live
+            )
+    found = dict[str, Console]()
+    for saved in state.consoles.values():
+        if saved.about is None or saved.about in vms:
+            console = _revive(saved, vms, roster)
+            history = state.histories.get(console.id)
+            if history is not None and history.start + len(history.data) == saved.history_end:
+                console.history.restore(history.start, history.data)
+            found[console.id] = console
+    return found
+
+
+def _revive(saved: SavedConsole, vms: Mapping[Identity, Vm], roster: Roster) -> Console:
     console = roster.revive_console(
-        vms[saved.vm],
-        about,
+        vms[saved.vm.identity],
+        None if saved.about is None else vms[saved.about],
         saved.port_key,
         saved.label,
         saved.ordinal,
@@ -205,56 +234,67 @@ def _revive(saved: SavedConsole, vms: list[Vm], roster: Roster) -> Console:
     )
     console.service_uri = saved.service_uri
     console.remote = None if saved.remote is None else RemoteSystem(saved.remote)
-    console.history.restore(saved.history_start, saved.history)
-    console.link.migrating = saved.migrating
-    console.link.moves = saved.moves
-    console.link.last_move = saved.last_move
+    console.history.restore(saved.history_end, b"")
     console.attachments.host_change = saved.host_change
-    console.link.unseen_change = saved.unseen_change
-    console.link.provenance = saved.provenance
-    console.link.bytes_from_vm = saved.bytes_from_vm
-    console.link.bytes_to_vm = saved.bytes_to_vm
-    console.link.breaks_from_vm = saved.breaks_from_vm
-    console.link.port.restore(saved.settings, saved.modem)
-    console.link.since = saved.since
-    console.link.last_output = saved.last_output
+    link = console.link
+    link.migrating = saved.migrating
+    link.moves = saved.moves
+    link.last_move = saved.last_move
+    link.unseen_change = saved.unseen_change
+    link.provenance = saved.provenance
+    link.bytes_from_vm = saved.bytes_from_vm
+    link.bytes_to_vm = saved.bytes_to_vm
+    link.breaks_from_vm = saved.breaks_from_vm
+    link.port.restore(saved.settings, saved.modem)
+    link.since = saved.since
+    link.last_output = saved.last_output
+    link.away_reason = saved.away_reason
     return console
 
 
 def adopt(
     state: SavedConsoles,
-    consoles: list[Console],
+    consoles: Mapping[str, Console],
     roster: Roster,
     peers: PeerTable,
-    lines: Mapping[int, Line],
-    now: float,
+    lines: Mapping[str, Line],
+    shift: float,
 ) -> None:
-    """Give the consoles that `restore` made their lines, and their migrations to `peers`."""
-    for console, saved in zip(consoles, state.consoles, strict=True):
+    """Give the consoles that `restore` made their lines, and their migrations to `peers`.
+
+    `shift`: what this process' clock shows more than that of the other one.
+    """
+    for key, console in consoles.items():
+        saved = state.consoles[key]
         line = None if saved.line is None else lines.get(saved.line)
         console.link.line = line
         console.input.restore(saved.input, line, InputAccount(console, None))
-    for console in consoles:
+    for console in consoles.values():
         if not console.live:
             roster.settle(console)
-    for open_one in state.migrations:
-        orphaned = None if open_one.orphaned is None else now - open_one.orphaned
-        peers.take_up(
-            Migration(
-                consoles[open_one.console],
-                open_one.credential,
-                open_one.sequence,
-                None if open_one.source is None else lines.get(open_one.source),
-                open_one.source_address,
-                now - open_one.age,
-                now + open_one.left,
-                None if open_one.target is None else lines.get(open_one.target),
-                open_one.state,
-                open_one.resumed,
-                orphaned,
+    for credential, each in _by_deadline(state):
+        if each.console in consoles:
+            peers.take_up(
+                Migration(
+                    consoles[each.console],
+                    credential,
+                    each.sequence,
+                    None if each.source is None else lines.get(each.source),
+                    each.source_address,
+                    each.began + shift,
+                    each.deadline + shift,
+                    None if each.target is None else lines.get(each.target),
+                    each.state,
+                    each.resumed,
+                    None if each.orphaned is None else each.orphaned + shift,
+                )
             )
-        )
-    for past in state.past:
-        peers.remember(
-            past.credential, Past(consoles[past.console], past.source_address, past.state)
-        )
+    for credential, past in state.past.items():
+        if past.console in consoles:
+            kept = Past(consoles[past.console], past.source_address, past.state)
+            peers.remember(credential, kept)
+
+
+def _by_deadline(state: SavedConsoles) -> list[tuple[bytes, SavedMigration]]:
+    """The open migrations in the order that `PeerTable` needs: by deadline."""
+    return sorted(state.migrations.items(), key=lambda item: item[1].deadline)

@@ -54,9 +54,9 @@ READ_UNPROVEN = 4 * 1024
 class TransportState:
     """A transport as a value: its options, what is not decoded, TIMING-MARKs without an answer."""
 
-    options: bytes
-    tail: bytes
-    marks: int
+    options: bytes = b""
+    tail: bytes = b""
+    marks: int = 0
 
 
 class LineTransport(TelnetTransport):

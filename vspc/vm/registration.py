@@ -73,6 +73,25 @@ _SOURCES = (
 _NAME_CODES = frozenset({82, 83})
 
 
+@frozen
+class RegistrationState:
+    """A `Registration` as a value. `request`: direction and service URI of DO-PROXY."""
+
+    known: tuple[int, ...] | None = None
+    request: tuple[bytes, bytes] | None = None
+    credential: bytes | None = None
+    confirmed: bool = False
+    uuid: str | None = None
+    uuid_kind: str = ""
+    name: str | None = None
+    nameless: bool = False
+    over: bool = False
+    remote: RemoteUri | None = None
+    asked: bool = False
+    answered: tuple[str, ...] = ()
+    accepted: bool = False
+
+
 @define
 class Registration:
     """The state of one line's identification. `service_uris` are globs for the word of a URI;
@@ -94,6 +113,39 @@ class Registration:
     _asked: bool = False
     _answered: set[str] = field(factory=set)  # kinds of UUID, usable or not
     _accepted: bool = False
+
+    @property
+    def value(self) -> RegistrationState:
+        """What another process needs to go on."""
+        request = self.request
+        return RegistrationState(
+            None if self.known is None else tuple(sorted(self.known)),
+            None if request is None else (request.direction, request.service_uri),
+            self.credential,
+            self.confirmed,
+            self.uuid,
+            self.uuid_kind,
+            self.name,
+            self.nameless,
+            self.over,
+            self.remote,
+            self._asked,
+            tuple(sorted(self._answered)),
+            self._accepted,
+        )
+
+    def restore(self, state: RegistrationState) -> None:
+        """Go on from `state`."""
+        if state.request is not None:
+            self.request = vmware.DoProxy(*state.request)
+            self._uri = ServiceUri.parse(self.request.service_uri)
+        self.known = None if state.known is None else frozenset(state.known)
+        self.credential, self.confirmed = state.credential, state.confirmed
+        self.uuid, self.uuid_kind = state.uuid, state.uuid_kind
+        self.name, self.nameless, self.over = state.name, state.nameless, state.over
+        self.remote = state.remote
+        self._asked, self._accepted = state.asked, state.accepted
+        self._answered = set(state.answered)
 
     @property
     def introduction(self) -> Introduction:

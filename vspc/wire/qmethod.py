@@ -62,22 +62,36 @@ _TABLE: dict[tuple[int, _Input], _Step] = {
 
 _OPTIONS = 256
 
+_SAVED = 3
+"""Bytes of an option as a value: its side (0 is ours), its number, its state."""
+
 
 class OptionStates:
     """The state of all 256 options of one connection, both sides: 512 bytes."""
 
     __slots__ = ("_him", "_us")
 
-    def __init__(self, state: bytes = bytes(2 * _OPTIONS)) -> None:
-        """Take up `state`, which `to_bytes` gave."""
-        if len(state) != 2 * _OPTIONS or max(state) > WANTYES_OPPOSITE:
+    def __init__(self, state: bytes = b"") -> None:
+        """Take up `state`, which `to_bytes` gave. ValueError where it did not."""
+        if len(state) % _SAVED:
             raise ValueError("not the state of an option table")
-        self._us = bytearray(state[:_OPTIONS])
-        self._him = bytearray(state[_OPTIONS:])
+        self._us = bytearray(_OPTIONS)
+        self._him = bytearray(_OPTIONS)
+        for at in range(0, len(state), _SAVED):
+            side, option, value = state[at : at + _SAVED]
+            if side > 1 or not NO < value <= WANTYES_OPPOSITE:
+                raise ValueError("not the state of an option table")
+            self._side(not side)[option] = value
 
     def to_bytes(self) -> bytes:
-        """The state as a value."""
-        return bytes(self._us + self._him)
+        """The state as a value: what is not off, three bytes each."""
+        found = bytearray()
+        for side, table in enumerate((self._us, self._him)):
+            rest = table.lstrip(b"\0")
+            while rest:
+                found += bytes((side, _OPTIONS - len(rest), rest[0]))
+                rest = rest[1:].lstrip(b"\0")
+        return bytes(found)
 
     def enabled(self, ours: bool, option: int) -> bool:
         """Whether we do it, or with `ours` false the peer."""

@@ -35,12 +35,12 @@ class TelnetLine(BinaryLine):
         self, observe: Callable[[VmLine], LineObserver], name: str, secure: bool = False
     ) -> None:
         super().__init__(observe, secure)
-        self._name = name
+        self.name = name
 
     def connectionMade(self) -> None:
         super().connectionMade()
         if not self.continues:
-            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
+            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self.name))
 
 
 class DialledTelnetLine(TelnetLine):
@@ -66,7 +66,7 @@ class RawLine(Protocol):
 
     def __init__(self, observe: Callable[[VmLine], LineObserver], name: str, share: Share) -> None:
         self._observe = observe
-        self._name = name
+        self.name = name
         self.share = share
         self._reader = TurnReader(share, self._received, self._ended, lambda: self.close(FLOOD))
         self.continues = False  # another process has had it
@@ -80,7 +80,7 @@ class RawLine(Protocol):
         self._reader.transport = self.transport
         self.observer = self._observe(self)
         if not self.continues:
-            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self._name))
+            self.observer.handle(LineEvent.IDENTIFIED, joined_as(self.name))
 
     def dataReceived(self, data: bytes) -> None:
         self._reader.take(data)

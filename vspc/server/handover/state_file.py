@@ -1,0 +1,263 @@
+"""The file in memory that a state is written through to (memfd_create(2)).
+
+Batches of records are appended; a record takes the place of the one before of the same kind and
+key, and an empty one takes that away. After each batch one of two slots at the head says from
+where to where the state reaches, in turns: whenever the process is killed, the newest slot that is
+whole stands for a batch that is whole. When more is outdated than in force, all that is in force
+is written to the other region, and the first gives its memory back.
+
+    head    magic, format; slot, slot: number of the batch, start, end, CRC
+    batch   length, CRC; records: kind, length of the key, length of the body, key, body
+"""
+
+import mmap
+import os
+import struct
+from binascii import crc32
+from collections.abc import Iterable
+
+from attrs import define, field, frozen
+
+MAGIC = b"vspc state\n"
+FORMAT = 1
+"""Of head and batches. What a record may become is up to `encoding`."""
+
+LIMIT = 4 * 1024**3
+"""Bytes that one region may have: a state that is larger is not written."""
+
+WORTH_IT = 1024 * 1024
+"""Bytes that are outdated at least before a region is left for the other."""
+
+KEY_LIMIT = 255
+"""Bytes of a key."""
+
+_HEAD = struct.Struct(f"<{len(MAGIC)}sB")
+_SLOT = struct.Struct("<QQQ")
+_CRC = struct.Struct("<I")
+_BATCH = struct.Struct("<QI")
+_RECORD = struct.Struct("<BBI")
+
+_SLOTS = (64, 128)
+"""Where the two slots are: a cache line each."""
+
+_REGIONS = (mmap.PAGESIZE, mmap.PAGESIZE + LIMIT)
+"""Where the two regions begin."""
+
+Key = tuple[int, bytes]
+"""Kind (0 to 255) and key of a record."""
+
+
+class BadState(ValueError):
+    """What is in the file is no state of this format, or damaged."""
+
+
+class StateTooLarge(OSError):
+    """The state has become larger than `LIMIT`."""
+
+
+@frozen
+class _Slot:
+    """What stands in a slot: `number` of the batch that ends at `end`, in the region of `start`."""
+
+    number: int
+    start: int
+    end: int
+
+
+@define(eq=False)
+class HandoverFile:
+    """Writes a state. `size`: bytes of it, what is outdated included."""
+
+    descriptor: int
+    _head: mmap.mmap = field(init=False)
+    _number: int = field(default=0, init=False)
+    _region: int = field(default=0, init=False)
+    _end: int = field(default=_REGIONS[0], init=False)
+    _in_force: int = field(default=0, init=False)
+    # Where each record is: offset and length, its head and key included.
+    _places: dict[Key, tuple[int, int]] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, bytes(mmap.PAGESIZE), 0)
+        self._head = mmap.mmap(self.descriptor, mmap.PAGESIZE)
+        _HEAD.pack_into(self._head, 0, MAGIC, FORMAT)
+        self._commit()
+
+    @classmethod
+    def create(cls) -> "HandoverFile":
+        """An empty one. OSError."""
+        return cls(os.memfd_create("vspc-state", os.MFD_CLOEXEC))
+
+    @property
+    def size(self) -> int:
+        return self._end - _REGIONS[self._region]
+
+    @property
+    def count(self) -> int:
+        """How many records are in force."""
+        return len(self._places)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._places
+
+    def write(self, changes: Iterable[tuple[Key, bytes]]) -> None:
+        """All of `changes`, or where the process ends none; an empty body takes a record away.
+
+        OSError, after which the file has to be written anew (`clear`).
+        """
+        pieces = list[bytes]()
+        at = self._end + _BATCH.size
+        for key, body in changes:
+            kind, name = key
+            old = self._places.pop(key, None) if not body else self._places.get(key)
+            if old is not None:
+                self._in_force -= old[1]
+            elif not body:
+                continue
+            size = _RECORD.size + len(name) + len(body)
+            pieces += (_RECORD.pack(kind, len(name), len(body)), name, body)
+            if body:
+                self._places[key] = at, size
+                self._in_force += size
+            at += size
+        if not pieces:
+            return
+        self._append(b"".join(pieces))
+        if self.size - self._in_force > max(self._in_force, WORTH_IT):
+            self._change_region()
+
+    def _append(self, payload: bytes) -> None:
+        end = self._end + _BATCH.size + len(payload)
+        if end - _REGIONS[self._region] > LIMIT:
+            raise StateTooLarge(f"a state of more than {LIMIT} bytes")
+        whole = _BATCH.pack(len(payload), crc32(payload)) + payload
+        _write(self.descriptor, whole, self._end)
+        self._end = end
+        self._commit()
+
+    def _commit(self) -> None:
+        self._number += 1
+        at = _SLOTS[self._number % 2]
+        slot = _SLOT.pack(self._number, _REGIONS[self._region], self._end)
+        # The CRC first: with the old numbers it fits as little as with half of the new ones.
+        self._head[at + _SLOT.size : at + _SLOT.size + _CRC.size] = _CRC.pack(crc32(slot))
+        self._head[at : at + _SLOT.size] = slot
+
+    def _change_region(self) -> None:
+        """Write what is in force to the other region."""
+        start, size = _REGIONS[self._region], self.size
+        with mmap.mmap(self.descriptor, size, offset=start) as old:
+            pieces, places = list[bytes](), dict[Key, tuple[int, int]]()
+            self._region = 1 - self._region
+            self._end = _REGIONS[self._region]
+            to = self._end + _BATCH.size
+            for key, (at, length) in self._places.items():
+                pieces.append(old[at - start : at - start + length])
+                places[key] = to, length
+                to += length
+            self._places = places
+            self._append(b"".join(pieces))
+            # Both slots, so that none stands for what is given back.
+            self._commit()
+            old.madvise(mmap.MADV_REMOVE)
+        if self._region == 0:
+            os.ftruncate(self.descriptor, self._end)
+
+    def clear(self) -> None:
+        """Nothing is in it. OSError."""
+        self._places.clear()
+        self._in_force, self._region, self._end = 0, 0, _REGIONS[0]
+        self._commit()
+        self._commit()
+        os.ftruncate(self.descriptor, mmap.PAGESIZE)
+
+    def close(self) -> None:
+        """Let the descriptor go; a copy of it in a store keeps what was written."""
+        self._head.close()
+        os.close(self.descriptor)
+
+
+def _write(descriptor: int, data: bytes, at: int) -> None:
+    """All of `data`, whatever pwrite(2) takes at once."""
+    written = os.pwrite(descriptor, data, at)
+    while written < len(data):
+        written += os.pwrite(descriptor, memoryview(data)[written:], at + written)
+
+
+# Reading
+
+
+def read(descriptor: int) -> dict[Key, bytes]:
+    """The records in force, in the order in which each came first. BadState."""
+    try:
+        size = os.fstat(descriptor).st_size
+        head = os.pread(descriptor, mmap.PAGESIZE, 0)
+        if len(head) < mmap.PAGESIZE or head[: len(MAGIC)] != MAGIC:
+            raise BadState("this is no state of vspc")
+        _, version = _HEAD.unpack_from(head)
+        if version != FORMAT:
+            raise BadState(f"a state of format {version}; this version reads format {FORMAT}")
+        slots = [slot for at in _SLOTS if (slot := _slot(head, at)) is not None]
+        if not slots:
+            raise BadState("neither of its two heads is whole")
+        slot = max(slots, key=lambda each: each.number)
+        if slot.start not in _REGIONS or not 0 <= slot.end - slot.start <= LIMIT:
+            raise BadState("its head is damaged")
+        if slot.end > max(size, slot.start):
+            raise BadState("its end is missing")
+        data = _read(descriptor, slot.start, slot.end - slot.start)
+    except OSError as error:
+        raise BadState(f"it cannot be read: {error.strerror}") from None
+    return _records(data)
+
+
+def _slot(head: bytes, at: int) -> _Slot | None:
+    (check,) = _CRC.unpack_from(head, at + _SLOT.size)
+    if check != crc32(head[at : at + _SLOT.size]):
+        return None
+    return _Slot(*_SLOT.unpack_from(head, at))
+
+
+def _read(descriptor: int, start: int, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = os.pread(descriptor, size - len(data), start + len(data))
+        if not piece:
+            raise BadState("its end is missing")
+        data += piece
+    return bytes(data)
+
+
+def _records(data: bytes) -> dict[Key, bytes]:
+    found: dict[Key, bytes] = {}
+    at = 0
+    while at < len(data):
+        if at + _BATCH.size > len(data):
+            raise BadState(f"a batch is damaged at {at}")
+        length, check = _BATCH.unpack_from(data, at)
+        at += _BATCH.size
+        payload = data[at : at + length]
+        if len(payload) < length or crc32(payload) != check:
+            raise BadState(f"a batch is damaged at {at}")
+        _take(payload, found)
+        at += length
+    return found
+
+
+def _take(payload: bytes, found: dict[Key, bytes]) -> None:
+    at = 0
+    while at < len(payload):
+        if at + _RECORD.size > len(payload):
+            raise BadState("a record is cut short")
+        kind, key_length, length = _RECORD.unpack_from(payload, at)
+        at += _RECORD.size
+        key = payload[at : at + key_length]
+        body = payload[at + key_length : at + key_length + length]
+        if len(key) + len(body) < key_length + length:
+            raise BadState("a record is cut short")
+        at += key_length + length
+        if body:
+            found[kind, key] = body
+        else:
+            found.pop((kind, key), None)
