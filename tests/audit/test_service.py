@@ -206,7 +206,7 @@ class Rooms(ServiceTestCase):
         made = ec.generate_private_key(ec.SECP256R1())
         pem = self.directory / "pem"
         key = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        certificate = net_tls._self_signed(made, "localhost", datetime.now(UTC))
+        certificate = net_tls._self_signed(made, ["localhost"], datetime.now(UTC))
         pem.write_bytes(key + certificate.public_bytes(Encoding.PEM))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)

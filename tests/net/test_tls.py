@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from vspc.net import tls
+from vspc.net.certificates import name_of, presented_host
 from vspc.net.tls import (
     CERTIFICATE,
     PRIVATE_KEY,
@@ -37,7 +38,7 @@ from vspc.net.tls import (
 def made_pair() -> Pair:
     """A pair of our own making."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = tls._self_signed(key, "vspc.example", datetime.now(UTC))
+    certificate = tls._self_signed(key, ["vspc.example"], datetime.now(UTC))
     return Pair(certificate.public_bytes(serialization.Encoding.PEM), pem_of(key))
 
 
@@ -353,10 +354,22 @@ class PairTests(SynchronousTestCase):
         self.assertGreater(left, timedelta(days=3640))
         self.assertIsInstance(certificate.public_key(), ec.EllipticCurvePublicKey)
 
+    def test_it_is_for_the_names_and_addresses_that_are_asked_for(self) -> None:
+        asked = ("vspc.example.com", "10.0.0.7", "vspc", "localhost")
+        pair = load_pair(None, None, self.state, asked)
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = names.get_values_for_type(x509.DNSName)
+        self.assertEqual(found, ["vspc.example.com", "vspc", "localhost"])
+        addresses = [str(a) for a in names.get_values_for_type(x509.IPAddress)]
+        self.assertEqual(addresses, ["10.0.0.7", "127.0.0.1", "::1"])
+        self.assertEqual(name_of(certificate.subject), "vspc.example.com")
+        self.assertEqual(presented_host(pair.certificate), "vspc.example.com")
+
     def test_an_unusual_host_name(self) -> None:
         for host in ("", "h" * 300, "h\xf6st"):
             key = ec.generate_private_key(ec.SECP256R1())
-            tls._self_signed(key, host, datetime.now(UTC))
+            tls._self_signed(key, [host], datetime.now(UTC))
 
     def test_an_interrupted_making_is_finished(self) -> None:
         key = self.load().private_key

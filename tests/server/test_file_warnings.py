@@ -12,7 +12,7 @@ from tests.config.test_load import KEY
 from tests.net.authorities import certificate
 from vspc.common.state_dir import make
 from vspc.net.tls import load_pair
-from vspc.server.config_files import file_warnings, load_with_files
+from vspc.server.config_files import file_warnings, load_with_files, start_warnings
 from vspc.server.service import VspcService
 from vspc.ssh.keys import make_host_key
 
@@ -228,6 +228,7 @@ class Starting(WarningsTest):
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         service = VspcService(load_with_files(self.directory / "vspc.toml"), MemoryReactorClock())
         service.privilegedStartService()
+        self.patch(os, "geteuid", lambda: 1000)  # as root it says one thing more
         service._warn()
         said = [event["what"] for event in events if event["log_format"] == "configuration-warning"]
         self.assertEqual(len(said), 2, said)
@@ -238,3 +239,11 @@ class Starting(WarningsTest):
         service.reload()
         said = [event["what"] for event in events if event["log_format"] == "configuration-warning"]
         self.assertEqual(len(said), 2, said)
+
+    def test_a_server_of_root_says_so(self) -> None:
+        self.write("vspc.toml", (LOGIN + RULE).encode())
+        config = load_with_files(self.directory / "vspc.toml")
+        for uid, said in ((0, True), (1000, False)):
+            self.patch(os, "geteuid", lambda uid=uid: uid)
+            found = [line for line in start_warnings(config) if "as root" in line]
+            self.assertEqual(bool(found), said)

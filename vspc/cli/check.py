@@ -1,5 +1,7 @@
 """`vspc check` and `vspc verify`: a configuration, and the logs that are on the disk."""
 
+import os
+import pwd
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from vspc.config.settings import (
 )
 from vspc.config.vm_settings import DialSettings, SocketSettings
 from vspc.log.chain import examine, recorded_heads, verify
-from vspc.server.config_files import file_warnings
+from vspc.server.config_files import AS_ROOT, file_warnings
 
 DAMAGES = 20
 """Damaged files that `vspc check` names."""
@@ -28,7 +30,7 @@ DAMAGES = 20
 
 def check(config: Config) -> int:
     """Print a summary of a configuration that has been loaded, and warnings; the exit status."""
-    for line in [*summary(config), *forecast(config)]:
+    for line in [*summary(config), *_user(config.state_dir), *forecast(config)]:
         print(line)
     for warning in [*config.warnings, *file_warnings(config)]:
         print(f"warning: {config.lines.placed(warning)}")
@@ -76,6 +78,25 @@ def _dial(settings: DialSettings) -> str:
             f"dials {len(found)} consoles: {first.name} to {last.name}: {first.uri} to {last.uri}"
         )
     return safe(where + (" while somebody is attached" if settings.when == "attached" else ""), 400)
+
+
+def _user(state_dir: Path) -> Iterator[str]:
+    """The user of the server: who owns `state_dir`, or else will make it."""
+    try:
+        uid = state_dir.stat().st_uid
+    except OSError:
+        uid = os.geteuid()
+    if uid == 0:
+        yield f"warning: the user of the server is root: {AS_ROOT}"
+    else:
+        yield f"user of the server: {_user_name(uid)}"
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return safe(pwd.getpwuid(uid).pw_name, 40)
+    except KeyError:
+        return str(uid)
 
 
 _ON_FAILURE = MappingProxyType({"continue": "work continues", "refuse": "no pen can be taken"})

@@ -12,6 +12,17 @@ from attrs import frozen
 
 from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS
+from vspc.cli.command_options import (
+    access_options,
+    completion_options,
+    import_options,
+    init_options,
+    man_options,
+    ports_options,
+    proxy_uri_options,
+    run_options,
+    verify_options,
+)
 from vspc.cli.synopsis import ProgramShape, commands_of, verb_shape
 from vspc.config import Config, ConfigError, state_dir
 from vspc.config.file import HELP, chosen
@@ -73,65 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _import_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("file", type=Path, metavar="FILE", help="conserver.cf or conman.conf")
-    text = "whose file it is; the default is found out from what is in it"
-    command.add_argument("--format", choices=("conserver", "conman"), help=text)
-    text = "write the configuration to FILE, which must not exist; the default is standard output"
-    command.add_argument("--output", type=Path, metavar="FILE", help=text)
-
-
-def _completion_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("shell", choices=("bash", "zsh"), help="for which it is")
-
-
-def _man_options(command: argparse.ArgumentParser) -> None:
-    text = "1: this command, vspc(1); 5: its configuration, vspc.toml(5)"
-    command.add_argument("section", choices=("1", "5"), help=text)
-
-
 def _verbs() -> str:
     """A list of the operators' verbs."""
     lines = [f"  {word:<20}  {verb.grammar.summary}" for word, verb in VERBS.items()]
     heading = "operators' verbs, through the running server (vspc VERB ... [--config FILE]):"
     return "\n".join([heading, *lines])
-
-
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--verbose", action="store_true", help="log debugging, too")
-
-
-def _verify_options(command: argparse.ArgumentParser) -> None:
-    text = "a file with log-chain lines of the server's log, kept elsewhere"
-    command.add_argument("--against", type=Path, metavar="FILE", help=text)
-
-
-def _proxy_uri_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--host", help="the name or address that ESXi hosts reach it by")
-
-
-def _ports_options(command: argparse.ArgumentParser) -> None:
-    text = "the name or address that ESXi hosts and operators reach this machine by"
-    command.add_argument("--host", help=text)
-    formats = command.add_mutually_exclusive_group()
-    for word, text in (
-        ("json", "an array of all connections"),
-        ("nftables", "rules for nft -f on this machine"),
-        ("firewalld", "commands of firewall-cmd for this machine"),
-        ("esxcli", "commands for the shell of each ESXi host"),
-    ):
-        formats.add_argument(
-            f"--{word}", dest="format", action="store_const", const=word, default="table", help=text
-        )
-
-
-def _access_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--operator", metavar="NAME", help="only this one, one line a console")
-    command.add_argument("--console", metavar="GLOB", help="only these; a name need not exist yet")
-    command.add_argument("--json", action="store_true", help="an array of all cells")
-    command.add_argument(
-        "--offline", action="store_true", help="do not ask the running server which consoles exist"
-    )
 
 
 def _local(words: list[str]) -> int:
@@ -249,6 +206,12 @@ def _fingerprints(config: Config, _arguments: argparse.Namespace) -> int:
     return _print(lambda: fingerprints(config))
 
 
+def _init(arguments: argparse.Namespace) -> int:
+    from vspc.cli.setup.program import run
+
+    return run(arguments)
+
+
 def _import(arguments: argparse.Namespace) -> int:
     from vspc.cli.importing.program import run
 
@@ -311,24 +274,24 @@ class ConfigCommand:
 _COMMANDS: Mapping[str, ConfigCommand] = MappingProxyType(
     {
         "run": ConfigCommand(
-            "run the server in the foreground", _run, _run_options, read=load_to_start
+            "run the server in the foreground", _run, run_options, read=load_to_start
         ),
         "check": ConfigCommand(
             "check a configuration: a summary, or every mistake", _check, read=load_with_files
         ),
         "access": ConfigCommand(
-            "who may do what on which console, and the rule that decides", _access, _access_options
+            "who may do what on which console, and the rule that decides", _access, access_options
         ),
         "verify": ConfigCommand(
-            "check the logs against their chain of hashes", _verify, _verify_options
+            "check the logs against their chain of hashes", _verify, verify_options
         ),
         "proxy-uri": ConfigCommand(
             "the proxy URIs to type into vSphere, and which to choose",
             _proxy_uri,
-            _proxy_uri_options,
+            proxy_uri_options,
         ),
         "ports": ConfigCommand(
-            "ports and peers of every connection, for firewalls", _ports, _ports_options
+            "ports and peers of every connection, for firewalls", _ports, ports_options
         ),
         "fingerprints": ConfigCommand(
             "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints
@@ -352,14 +315,19 @@ _PLAIN: Mapping[str, PlainCommand] = MappingProxyType(
             "read a password from the terminal or standard input, print its argon2id hash",
             _hash_password,
         ),
+        "init": PlainCommand(
+            "write a first configuration, make keys and a certificate, print what comes next",
+            _init,
+            init_options,
+        ),
         "import": PlainCommand(
             "turn a configuration of conserver or conman into ours, and say what was not taken",
             _import,
-            _import_options,
+            import_options,
         ),
         "completion": PlainCommand(
-            "print a completion file for bash or zsh", _completion, _completion_options
+            "print a completion file for bash or zsh", _completion, completion_options
         ),
-        "man": PlainCommand("print a manual page, in roff", _man, _man_options),
+        "man": PlainCommand("print a manual page, in roff", _man, man_options),
     }
 )

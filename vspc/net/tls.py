@@ -5,9 +5,8 @@ OpenSSL's own: Twisted's `CertificateOptions` cannot forbid renegotiation or sen
 authorities to clients, and does not say which file is at fault.
 """
 
-import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from vspc.common.addresses import parse_address
 from vspc.common.files import replace
 from vspc.net.certificates import PemError, read_pem
 from vspc.net.fair_tls import PausableConnection
@@ -51,12 +51,19 @@ class Pair:
     private_key: bytes
 
 
-def load_pair(certificate: Path | None, private_key: Path | None, state_dir: Path) -> Pair:
-    """The configured pair, else the one in `state_dir`, which is made if missing. `TlsError`."""
+def load_pair(
+    certificate: Path | None,
+    private_key: Path | None,
+    state_dir: Path,
+    names: Sequence[str] = (),
+) -> Pair:
+    """The configured pair, else the one in `state_dir`, which is made if missing: for `names`, of
+    which some may be addresses, or else for the name of this machine. `TlsError`.
+    """
     if certificate is None or private_key is None:
         certificate, private_key = state_dir / CERTIFICATE, state_dir / PRIVATE_KEY
         if not certificate.exists():
-            _make(certificate, private_key)
+            _make(certificate, private_key, names or (socket.getfqdn(),))
     pair = read_pair(certificate, private_key)
     context(pair, f"{certificate} and {private_key}")
     return pair
@@ -74,7 +81,7 @@ def _read(path: Path) -> bytes:
         raise TlsError(str(error)) from None
 
 
-def _make(certificate: Path, private_key: Path) -> None:
+def _make(certificate: Path, private_key: Path, names: Sequence[str]) -> None:
     """Make both, or a certificate for the key that an interrupted run has left."""
     fresh = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
@@ -87,7 +94,7 @@ def _make(certificate: Path, private_key: Path) -> None:
         key = serialization.load_pem_private_key(_read(private_key), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise TlsError(f"{private_key}: not a key made by vspc, and {certificate} is missing")
-        made = _self_signed(key, socket.getfqdn(), datetime.now(UTC))
+        made = _self_signed(key, names, datetime.now(UTC))
         replace(certificate, made.public_bytes(serialization.Encoding.PEM), exclusive=True)
     except OSError as error:
         raise TlsError(f"{certificate}: cannot be created: {error.strerror}") from None
@@ -95,11 +102,11 @@ def _make(certificate: Path, private_key: Path) -> None:
         raise TlsError(f"{private_key}: damaged, and {certificate} is missing") from None
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "vspc")])
-    hosts = [name for name in dict.fromkeys((host, "localhost")) if name and name.isascii()]
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in hosts]
-    names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
+def _self_signed(
+    key: ec.EllipticCurvePrivateKey, hosts: Sequence[str], now: datetime
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0][:64] or "vspc")])
+    names = [_general_name(name) for name in dict.fromkeys((*hosts, *_LOCAL)) if _usable(name)]
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -113,6 +120,18 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, host: str, now: datetime) -> x
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def _usable(name: str) -> bool:
+    return bool(name) and name.isascii()
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    address = parse_address(name)
+    return x509.DNSName(name) if address is None else x509.IPAddress(address)
 
 
 def thumbprint(pair: Pair, algorithm: str = "sha1") -> str:

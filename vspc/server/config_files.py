@@ -184,6 +184,17 @@ def _host_keys(config: Config, tainted: Tainted) -> _Found:
 # Warnings
 
 
+AS_ROOT = "no right of root is needed; use the package's unit, or a state_dir of another user"
+"""What is wrong with a server of root."""
+
+
+def start_warnings(config: Config) -> Iterator[str]:
+    """`file_warnings` of the server itself, which knows as whom it runs."""
+    if os.geteuid() == 0:
+        yield f"state_dir: the server runs as root: {AS_ROOT}"
+    yield from file_warnings(config)
+
+
 def file_warnings(config: Config, now: datetime | None = None) -> Iterator[str]:
     """Each begins with a key path. `config` has been loaded with its files."""
     now = now or datetime.now(UTC)

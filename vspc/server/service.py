@@ -43,7 +43,7 @@ from vspc.net.outbound import Outbound
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, TlsError, load_pair
-from vspc.server.config_files import file_warnings, load_with_files
+from vspc.server.config_files import load_with_files, start_warnings
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
 from vspc.server.handover.lifecycle import NO_MANAGER, Lifecycle, ServiceManager
@@ -305,7 +305,7 @@ class VspcService(MultiService):
     def _warn(self) -> None:
         """Log what the configuration allows and probably does not intend."""
         config = self.live.config
-        for warning in [*config.warnings, *file_warnings(config)]:
+        for warning in [*config.warnings, *start_warnings(config)]:
             self._log.warn("configuration-warning", what=config.lines.placed(warning))
 
     def _on_tick(self) -> None:

@@ -1,0 +1,1 @@
+"""`vspc init`: a first configuration, keys, and what comes next."""
