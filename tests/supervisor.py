@@ -202,11 +202,13 @@ class Unit:
         *command: str | Path,
         store_max: int = 4096,
         environment: Mapping[str, str] | None = None,
+        sockets: Mapping[str, socket.socket] | None = None,
     ) -> None:
-        """`environment`: such as WATCHDOG_USEC."""
+        """`environment`: such as WATCHDOG_USEC; `sockets`: those of socket units, by name."""
         self._case = case
         self._command = command
         self._environment = dict(environment or {})
+        self._sockets = dict(sockets or {})
         self.manager = ServiceManager(case.directory / f"notify-{token_hex(4)}", store_max)
         self._over = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -227,10 +229,12 @@ class Unit:
         """Start it with what is in the store, and wait until it says that it is ready."""
         before = len(self.manager.said("READY"))
         entries = self.manager.handed_over()
-        numbers = [entry.number for entry in entries]
+        numbers = [*(sock.fileno() for sock in self._sockets.values())]
+        numbers += [entry.number for entry in entries]
+        names = [*self._sockets, *(entry.name for entry in entries)]
         self.process = self._case.start(
-            *(sys.executable, "-E", "-S", "-c", _HAND_OVER, str(len(entries))),
-            *(":".join(entry.name for entry in entries), ",".join(map(str, numbers))),
+            *(sys.executable, "-E", "-S", "-c", _HAND_OVER, str(len(numbers))),
+            *(":".join(names), ",".join(map(str, numbers))),
             *self._command,
             environment={"NOTIFY_SOCKET": self.manager.address, **self._environment},
             inherited=numbers,
@@ -247,24 +251,25 @@ class Unit:
         if not happened():
             raise AssertionError(f"it ended before {what}\n{self.process.report()}")
 
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send it a signal and wait for its end: its exit status. The store stays as it is."""
+        self.process.send_signal(number)
+        status = self.process.wait()
+        self.manager.settle()
+        return status
+
     def restart(self) -> Child:
         """`systemctl restart`: SIGTERM, the end of it, and a new one with what is in the store."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        self.manager.settle()
+        self.end()
         return self.start()
 
     def kill(self) -> Child:
         """It is killed, and started again (Restart=on-failure)."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.manager.settle()
+        self.end(signal.SIGKILL)
         return self.start()
 
     def stop(self) -> int:
         """`systemctl stop`: its exit status; what is in the store is closed."""
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait()
-        self.manager.settle()
+        status = self.end()
         self.manager.empty()
         return status

@@ -66,7 +66,8 @@ class DescriptorStore:
 
     notifier: Notifier
     _connections: dict[str, Any] = field(factory=dict, init=False)
-    _ports: dict[str, Any] = field(factory=dict, init=False)
+    _ports: list[Any] = field(factory=list, init=False)
+    _port_names: set[str] = field(factory=set, init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
     _has_left: bool = field(default=False, init=False)
 
@@ -121,27 +122,29 @@ class DescriptorStore:
     def keep_port(self, name: str, port: IListeningPort) -> bool:
         """Have the listener `port` kept as `name`; False if it cannot be."""
         handle = getattr(port, "socket", None)
-        if self._has_left or name in self._ports or not isinstance(handle, socket.socket):
+        if self._has_left or name in self._port_names or not isinstance(handle, socket.socket):
             return False
         if not self.notifier.store(name, handle):
             return False
         self.kept_port(name, port)
         return True
 
-    def kept_port(self, name: str, port: Any) -> None:
-        """The listener `port` is in the store already, as `name`."""
-        self._ports[name] = port
+    def kept_port(self, name: str | None, port: Any) -> None:
+        """The listener `port` is in the store already, as `name`, or is that of a socket unit."""
+        if name is not None:
+            self._port_names.add(name)
+        self._ports.append(port)
         port._shouldShutdown = False  # shutdown(2) would end the duplicate, too
 
     def keeps_port(self, port: object) -> bool:
         """Whether `port` is kept."""
-        return any(port is each for each in self._ports.values())
+        return any(port is each for each in self._ports)
 
     # The end
 
     def freeze(self) -> None:
         """Read and write nothing more, and accept no connection: another process goes on."""
-        for its in (*self._connections.values(), *self._ports.values()):
+        for its in (*self._connections.values(), *self._ports):
             its.stopReading()
             its.stopWriting()
             # Twisted's own, so that no resumeProducing and no write begins anew.

@@ -5,7 +5,7 @@ import os
 import re
 import resource
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from vspc.common.addresses import Address, parse_address
+from vspc.common.text import safe
+from vspc.net.adoption import adopt_port
+from vspc.net.descriptor_store import DescriptorStore, port_name
+from vspc.net.received_ports import ReceivedPort, ReceivedPorts
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us: a cluster's VMs may all come back at once."""
@@ -169,21 +173,57 @@ class CannotListen(Exception):
 
 @define(eq=False)
 class Listeners:
-    """Opens them; `ports` are those that are open."""
+    """Opens them; `ports` are those that are open. `received`: what the service manager has handed
+    over of them; `store`: where they are kept for the next process.
+    """
 
     reactor: Any
     log: Logger
+    received: ReceivedPorts = field(factory=ReceivedPorts)
+    store: DescriptorStore | None = None
     ports: list[IListeningPort] = field(factory=list)
 
-    def open(self, description: str, factory: Factory, what: str) -> None:
-        """Listen at an endpoint; `what` is its name in the log. Raises `CannotListen`."""
-        failures: list[Any] = []
-        listening: Deferred[IListeningPort] = server(self.reactor, description).listen(factory)
-        listening.addCallbacks(self.ports.append, failures.append)
-        if failures:
-            reason = failures[0].getErrorMessage()
-            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+    def open_all(self, wanted: Sequence[tuple[str, Factory, str]]) -> None:
+        """Open endpoints: strings, what listens there, and their names in the log. Those that were
+        handed over go on; of these the ones that nobody wants are closed first. `CannotListen`.
+        """
+        self.received.claim((description, what) for description, _, what in wanted)
+        for unclaimed in self.received.unclaimed:
+            where = unclaimed.where
+            unclaimed.close()
+            if not unclaimed.kept:
+                self.log.warn("socket-unit-not-used", name=safe(unclaimed.name), address=where)
+            elif self.store is not None:
+                self.store.notifier.remove(unclaimed.name)
+                self.log.info("listener-closed", address=where)
+        self.received.unclaimed.clear()
+        for description, factory, what in wanted:
+            self._open(description, factory, what)
+
+    def _open(self, description: str, factory: Factory, what: str) -> None:
+        received = self.received.take(description, what)
+        if received is None:
+            self.ports.append(self._listen(description, factory, what))
+        else:
+            self.ports.append(adopt_port(self.reactor, received.socket, factory))
         limit_accepts(self.ports[-1])
+        if self.store is not None:
+            self._keep(self.store, port_name(what, description), received)
         port = self.ports[-1].getHost()
         where = getattr(port, "port", None) or getattr(port, "name", "")
         self.log.info("listening", what=what, endpoint=description, port=where)
+
+    def _keep(self, store: DescriptorStore, name: str, received: ReceivedPort | None) -> None:
+        if received is None:
+            store.keep_port(name, self.ports[-1])
+        else:
+            store.kept_port(received.name if received.kept else None, self.ports[-1])
+
+    def _listen(self, description: str, factory: Factory, what: str) -> IListeningPort:
+        failures, ports = list[Any](), list[IListeningPort]()
+        listening: Deferred[IListeningPort] = server(self.reactor, description).listen(factory)
+        listening.addCallbacks(ports.append, failures.append)
+        if failures:
+            reason = failures[0].getErrorMessage()
+            raise CannotListen(f"cannot listen for {what} on {description}: {reason}")
+        return ports[0]

@@ -46,6 +46,7 @@ from vspc.net.tls import Pair, TlsError, load_pair
 from vspc.server.config_files import load_with_files, start_warnings
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
+from vspc.server.handover.handover import Handover
 from vspc.server.handover.lifecycle import NO_MANAGER, Lifecycle, ServiceManager
 from vspc.server.kept import KeptLocks, KeptTexts
 from vspc.server.log_side import LogError, LogSide
@@ -120,8 +121,9 @@ class VspcService(MultiService):
             Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
         self._lifecycle = Lifecycle.of(manager, reactor, clock)
+        self._handover = Handover(manager, self._lifecycle)
         self._tick = LoopingCall(self._on_tick)
-        self._listeners = Listeners(reactor, self._log)
+        self._listeners = Listeners(reactor, self._log, store=self._handover.store)
         self._previous_hangup: Any = None
         self._since = clock.wall()
         self._began = clock.seconds()
@@ -203,10 +205,11 @@ class VspcService(MultiService):
         ssh_server, control = self._operators.open(dispatcher)
         self._listeners.ports.append(control)
         pair = self._pair(config)
-        for description, factory, what in self._vm_side.listeners(pair):
-            self._listeners.open(description, factory, what)
-        for description in config.ssh.listen:
-            self._listeners.open(description, ssh_server, "ssh")
+        wanted = self._vm_side.listeners(pair)
+        wanted += [(description, ssh_server, "ssh") for description in config.ssh.listen]
+        self._handover.open(description for description, _, _ in wanted)
+        self._listeners.received = self._handover.received.ports
+        self._listeners.open_all(wanted)
         self._doors.open(pair)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
@@ -412,6 +415,7 @@ class VspcService(MultiService):
         """End every connection and write what is left; Twisted waits for that."""
         self._log.info("stopping")
         self._lifecycle.stopping()
+        self._handover.leave()
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
@@ -424,7 +428,8 @@ class VspcService(MultiService):
         self._asked_for.close()
         told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
-        closing = [port.stopListening() for port in self._doors.listening()]
+        ports = [each for each in self._doors.listening() if not self._handover.keeps(each)]
+        closing = [port.stopListening() for port in ports]
         waiting = [d for d in [told, stopped, *closing] if isinstance(d, Deferred)]
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Connections that have closed and wait for their turn are reported first.
