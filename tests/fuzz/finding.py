@@ -67,8 +67,9 @@ def minimised(target: Target, finding: Finding, limit: float | None = SLOW) -> F
 def _place(error: BaseException) -> str:
     """The kind of `error` and the line that raised it: in the program, else in the target."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "/vspc/" in frame.filename.replace("\\", "/")]
-    frame = (ours or frames)[-1]
+    ours = [frame for frame in frames if "/vspc/" in frame.filename]
+    targets = [frame for frame in frames if not frame.filename.endswith("fuzz/target.py")]
+    frame = (ours or targets or frames)[-1]
     if isinstance(error, TooSlow):
         return "TooSlow"
     return f"{type(error).__name__} at {frame.filename.rpartition('/')[2]}:{frame.lineno}"

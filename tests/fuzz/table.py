@@ -1,9 +1,9 @@
 """Every fuzz target."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import wire
+from tests.fuzz.targets import lines, streams, wire
 
-TARGETS: tuple[Target, ...] = (*wire.TARGETS,)
+TARGETS: tuple[Target, ...] = (*wire.TARGETS, *lines.TARGETS, *streams.TARGETS)
 
 
 def target(name: str) -> Target:
