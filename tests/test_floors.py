@@ -32,6 +32,7 @@ FLOORS: Mapping[str, int] = MappingProxyType(
         "config": 1,
         "console": 1,
         "net": 2,
+        "alerts": 3,
         "apps": 3,
         "audit": 3,
         "auth": 3,

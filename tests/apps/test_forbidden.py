@@ -59,6 +59,7 @@ LINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "accept": ("{} 10.0.0.1",),
         "forget": ("{}",),
         "refusals": ("",),
+        "alerts": ("", "--test oncall"),
         "doctor": ("", "{}", "{} --json", "--verbose"),
         "events": ("--console {}", ""),
         "help": ("",),

@@ -13,7 +13,6 @@ from tests.auth.minting import NOW, Token, Workshop, line_of
 from tests.fakes import FakeClock
 from vspc.apps.verbs.limits import at_once
 from vspc.auth.authenticator import LEAST, OperatorAuthenticator
-from vspc.auth.children import Child, ChildObserver
 from vspc.auth.directory import OperatorDirectory
 from vspc.auth.lockouts import LockoutStore
 from vspc.auth.method import AuthContext
@@ -38,6 +37,7 @@ from vspc.console.authentication import (
 )
 from vspc.console.ports import Lockout
 from vspc.console.session import Proof, Session, SessionLimits
+from vspc.net.children import Child, ChildObserver
 from vspc.net.waiting import sleep
 from vspc.wire.ssh import string
 

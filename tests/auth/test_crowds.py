@@ -17,12 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.scripts import Ear, claimant
 from tests.fakes import FakeClock
-from vspc.auth.children import Child, ChildObserver
 from vspc.auth.methods.command import converse
 from vspc.auth.methods.publickey import authorized_keys
 from vspc.auth.programs import IN_ALL, PATIENCE, RUNNING, STEP, TURN, WAITING, Programs
 from vspc.config.values import ProgramPath
 from vspc.console.authentication import ProofRefused, Proved, Question
+from vspc.net.children import Child, ChildObserver
 
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
 TEXTS = st.sampled_from(

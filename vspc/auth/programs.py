@@ -15,9 +15,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredQueue
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
-from vspc.auth.children import Child, ChildObserver, start
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import SAFE_LIMIT, safe
+from vspc.net.children import Child, ChildObserver, start
 from vspc.net.limits import FairQueue
 from vspc.net.waiting import within
 

@@ -127,3 +127,29 @@ def plain_output(data: bytes) -> bytes:
     """The same without colours and cursor movements: a line for a file."""
     text = _COLOUR.sub(b"", safe_output(data))
     return text.replace(b"\r", b"").replace(b"\b", b"")
+
+
+# As `_OUTPUT`, with colours; strings end with their line at the latest.
+_LINE_OUTPUT = re.compile(
+    rb"\x1b(?:"
+    rb"\[[0-?]*[ -/]*[@-~]"
+    rb"|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=[\x1b\n])|$)"
+    rb"|[ -/]*[0-~]?"
+    rb")"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+    rb"|\xc2[\x80-\x9f]"
+    rb"|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xd8\x9c"
+)
+
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\n"
+
+
+def plain_lines(data: bytes) -> bytes:
+    """Output of a console as lines of text: no colours, no cursor movements, and LF for each CR.
+
+    What stands in one line changes no other: there are as many LFs as there were ends of lines.
+    """
+    lines = data.replace(b"\r", b"\n")
+    if not lines.translate(None, _TEXT):
+        return lines
+    return _LINE_OUTPUT.sub(b"", lines.decode("utf-8", "replace").encode("utf-8"))

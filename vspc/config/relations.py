@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vspc.common.addresses import Network
-from vspc.config import dials, programs, proofs, rules
+from vspc.config import alerts, dials, programs, proofs, rules
 from vspc.config.checks import filled
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
 from vspc.config.settings import Config, SshSettings
@@ -34,6 +34,7 @@ def relations(tables: dict[str, Any]) -> Iterator[Finding]:
     breaks = [(f"break[{i}].name", b.get("name")) for i, b in enumerate(dicts(tables, "break"))]
     yield from _twice(breaks, "names must be unique")
     yield from _audit(table(tables, "audit"))
+    yield from alerts.mistakes(dicts(tables, "alert"))
     yield from _rules(dicts(tables, "access"))
     yield from _groups(dicts(tables, "group"))
     yield from _operators(table(tables, "operators"))
@@ -175,6 +176,7 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     yield from rules.warnings(config)
     yield from programs.warnings(config)
     yield from _audit_warnings(config)
+    yield from alerts.warnings(config)
 
 
 def _open_to_all(vm: VmSettings) -> Iterator[str]:

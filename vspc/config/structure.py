@@ -24,7 +24,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from vspc.common.addresses import Network
 from vspc.common.serial import StopBits
 from vspc.common.values import InvalidLines, InvalidValue
-from vspc.config import dialling, profiles, rules, sockets, values
+from vspc.config import alert_settings, alerting, dialling, profiles, rules, sockets, values
 from vspc.config.breaks import BreakStep, break_step
 from vspc.config.checks import CHECK, operator_name
 from vspc.config.credentials import (
@@ -59,10 +59,12 @@ from vspc.config.mistakes import (
 from vspc.config.settings import Config, key_of
 from vspc.config.vm_settings import VmSettings
 
-_TABLES = frozenset({Config.__module__, VmSettings.__module__, profiles.__name__})
+_TABLES = frozenset(
+    {Config.__module__, VmSettings.__module__, profiles.__name__, alert_settings.__name__}
+)
 """Modules whose classes are tables of the file; other classes are values in it."""
 
-_QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash)
+_QUIET: tuple[Any, ...] = (AuthorizedKey, Authority, PasswordHash, alerting.WebhookUrl)
 """Types whose values may be secret, put there by mistake."""
 
 _COMPOUND: tuple[Any, ...] = (values.ProgramPath, BreakStep)
@@ -112,6 +114,10 @@ def _converter(base: Path, people: rules.ConfiguredPeople, partial: bool) -> Con
         sockets.SocketAddress: lambda v: sockets.socket_address(v, base),
         sockets.PortRange: sockets.port_range,
         sockets.Interface: sockets.interface,
+        alerting.AlertPattern: alerting.alert_pattern,
+        alerting.WebhookUrl: alerting.webhook,
+        alerting.WebhookFile: lambda v: alerting.webhook_file(values.place(v, base)),
+        alerting.HeadersFile: lambda v: alerting.headers_file(values.place(v, base)),
         values.Pattern: rules.pattern,
         values.Who: lambda v: _who(v, people),
         AuthorizedKey: authorized_key,

@@ -5,10 +5,11 @@ or without bounds. The reactor's own are in `vspc.net.outbound`.
 Nothing here is for the reactor's thread: a connection blocks for up to `TIMEOUT`.
 """
 
+import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -220,3 +221,16 @@ def record(
 def counted(body: bytes) -> bytes:
     """`body` with its length before it (RFC 6587 section 3.4.1)."""
     return f"{len(body)} ".encode() + body
+
+
+ENTERPRISE = 32473
+"""The private enterprise number of examples (RFC 5612): this project has none of its own."""
+
+_ESCAPED = re.compile(r'(["\\\]])')
+
+
+def structured(name: str, facts: Mapping[str, str]) -> str:
+    """Structured data (RFC 5424 section 6.3): one element."""
+    escaped = {key: _ESCAPED.sub(r"\\\1", value) for key, value in facts.items()}
+    words = " ".join(f'{key}="{value}"' for key, value in escaped.items())
+    return f"[{name}@{ENTERPRISE} {words}]"

@@ -1,14 +1,14 @@
-"""The log's side of the server: made, opened, followed through reloads, and closed."""
+"""What becomes of the output of VMs: the log and the alerts, opened, reloaded and closed."""
 
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from vspc.alerts.service import AlertContext, AlertService
 from vspc.common.clock import Clock
 from vspc.config import Config
-from vspc.config.settings import LogSettings
 from vspc.console.context import OutputObserver
 from vspc.console.events import EventBus
 from vspc.console.logs import LogStore
@@ -21,27 +21,39 @@ class LogError(Exception):
     """The log cannot be written; the text says why."""
 
 
+QUEUE = "alerts"
+"""A directory in state_dir: alerts that are not delivered yet."""
+
+
 class LogSide:
-    """The log of all consoles; `log` is None where `log.enabled` is false, and all of it idle."""
+    """The log of all consoles, None where `log.enabled` is false, and the alerts."""
 
     def __init__(
         self, config: Config, clock: Clock, reactor: Any, failed: Callable[[], None]
     ) -> None:
+        in_reactor: Callable[[Callable[[], None]], None]
+        in_reactor = lambda call: reactor.callFromThread(call)  # noqa: E731, PLW0108  some have none
         self.log: Log | None = None
         if config.log.enabled:
-            self.log = Log(
-                config.state_dir / "log",
-                config.log,
+            report = event_reporter("vspc.log")
+            self.log = Log(config.state_dir / "log", config.log, clock, in_reactor, report, failed)
+        self.alerts = AlertService(
+            AlertContext(
+                reactor,
                 clock,
-                lambda call: reactor.callFromThread(call),  # noqa: PLW0108  tests give one without
-                event_reporter("vspc.log"),
+                in_reactor,
+                event_reporter("vspc.alerts"),
                 failed,
-            )
+            ),
+            config.state_dir / QUEUE,
+            OutputObserver() if self.log is None else self.log.recorder,
+        )
+        self._config = config
 
     @property
     def observer(self) -> OutputObserver:
         """What consoles report their output to."""
-        return OutputObserver() if self.log is None else self.log.recorder
+        return self.alerts.observer
 
     @property
     def store(self) -> LogStore | None:
@@ -50,30 +62,38 @@ class LogSide:
 
     def open(self, roster: Roster) -> None:
         """Load what an earlier process left, consoles that are away included. `LogError`."""
-        if self.log is None:
-            return
+        self.alerts.find = roster.get
+        what = "alerts"
         try:
-            self.log.open()
+            self.alerts.open(self._config.alert)
+            what = "log"
+            if self.log is not None:
+                self.log.open()
         except OSError as error:
-            where = error.filename or self.log.root
-            raise LogError(f"the log cannot be written: {where}: {error.strerror}") from None
-        self.log.revive(roster)
+            where = error.filename or self._config.state_dir
+            raise LogError(f"the {what} cannot be written: {where}: {error.strerror}") from None
+        if self.log is not None:
+            self.log.revive(roster)
 
     def start(self, events: EventBus) -> None:
         """Begin to write."""
         if self.log is not None:
             self.log.start()
             events.subscribe(self.log.handle)
+        self.alerts.reload(self._config.alert)
+        events.subscribe(self.alerts.handle)
 
     def tick(self) -> None:
         """Call it every second."""
         if self.log is not None:
             self.log.check()
+        self.alerts.tick()
 
-    def reload(self, settings: LogSettings) -> None:
-        """`settings` are in force from now on, as far as they need no restart."""
+    def reload(self, config: Config) -> None:
+        """`config` is in force from now on, as far as it needs no restart."""
         if self.log is not None:
-            self.log.reload(settings)
+            self.log.reload(config.log)
+        self.alerts.reload(config.alert)
 
     def condition(self) -> dict[str, object]:
         """For `status`."""
@@ -89,7 +109,12 @@ class LogSide:
 
     def stop(self) -> "Deferred[None]":
         """Write what is left; a thread waits for the disk, some seconds at most."""
-        if self.log is None:
-            return succeed(None)
-        self.log.end()
-        return deferToThread(self.log.stop)
+        self.alerts.end()
+        if self.log is not None:
+            self.log.end()
+        return deferToThread(self._stop)
+
+    def _stop(self) -> None:
+        self.alerts.stop()
+        if self.log is not None:
+            self.log.stop()

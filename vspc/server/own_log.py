@@ -167,6 +167,10 @@ class ServerLog:
 
 
 _ERRORS = DAMAGE | {
+    "alert-dropped",
+    "alert-not-delivered",
+    "alert-queue-damaged",
+    "alert-queue-not-written",
     "audit-failing",
     "audit-not-written",
     "audit-defect",
@@ -177,6 +181,7 @@ _ERRORS = DAMAGE | {
 }
 _GOOD = frozenset(
     {
+        "alert-delivered-again",
         "audit-recovered",
         "audit-copy-recovered",
         "log-recovered",

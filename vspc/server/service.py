@@ -236,6 +236,7 @@ class VspcService(MultiService):
             self._clock,
             self._line_server,
             logs=self._logs.store,
+            alerts=self._logs.alerts,
             history_limit=self.live.history_limit,
             audit=self._audit.recorder,
             sessions=self.sessions,
@@ -394,7 +395,7 @@ class VspcService(MultiService):
         changed = changes(self.live.config, config)
         self.live.take(config)
         self._audit.reload(config.audit)
-        self._logs.reload(config.log)
+        self._logs.reload(config)
         for console in self.roster:
             console.reassess(self.live.rights)
         self.events.publish(RulesChanged())

@@ -21,6 +21,7 @@ from vspc.config.profiles import DEFAULT_PROFILE, ProfileSettings
 from vspc.config.settings import BreakSettings
 from vspc.config.values import DEFAULT_ESCAPE
 from vspc.console.access import Operator, Rights, Subject
+from vspc.console.alerts import Alerts, NoAlerts
 from vspc.console.attachment import Attachment
 from vspc.console.audit import Audit, AuditReader, NoAuditReader
 from vspc.console.bookmarks import Bookmarks
@@ -109,6 +110,7 @@ class VerbContext:
     groups: Callable[[Operator], Sequence[ConsoleGroup]] = lambda _operator: ()
     break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
     profile: Callable[[Subject], ProfileSettings] = lambda _subject: DEFAULT_PROFILE
+    alerts: Alerts = field(factory=NoAlerts)
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 
 from vspc.apps.verbs import (
     accept,
+    alerts,
     ask,
     boots,
     broadcast,
@@ -170,7 +171,7 @@ _MODULES = (
     *(list_verb, console, raw, log, boots, export, record, note, send, paste, expect, wait),
     *(lease, watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
     *(describe, sendbreak, kick, sessions, session, lockout, status, accept, forget, events),
-    *(refusals, doctor),
+    *(refusals, alerts, doctor),
 )
 
 VERBS = VerbTable(module.VERB for module in _MODULES)

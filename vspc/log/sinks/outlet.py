@@ -4,7 +4,6 @@ Vector, Fluent Bit, Promtail and their like, or syslog (RFC 5424; over TCP RFC 6
 
 import json
 import os
-import re
 import socket
 import stat
 import time
@@ -21,7 +20,7 @@ from vspc.common.text import plain_output, safe_output
 from vspc.config.settings import SinkSettings
 from vspc.console.log_reading import OutputLine
 from vspc.console.logs import About, Marker
-from vspc.net.connection import Connection, counted, dialler, record
+from vspc.net.connection import Connection, counted, dialler, record, structured
 
 
 class Outlet(Protocol):
@@ -169,11 +168,6 @@ class StreamOutlet:
 TEXT_LIMIT = 8 * 1024
 """Bytes of a line; what is longer is cut, and counted."""
 
-ENTERPRISE = 32473
-"""The private enterprise number of examples (RFC 5612): this project has none of its own."""
-
-_ESCAPED = re.compile(r'(["\\\]])')
-
 
 def json_lines(about: About, items: Sequence[OutputLine | Marker]) -> bytes:
     """A line for each item."""
@@ -209,7 +203,8 @@ def syslog_messages(hostname: str, facility: int) -> Encode:
 
     def message(about: About, item: OutputLine | Marker) -> bytes:
         time = rfc3339(item.at, "microseconds")
-        data = _data({"id": about.id, "name": about.name, "offset": str(item.offset)})
+        facts = {"id": about.id, "name": about.name, "offset": str(item.offset)}
+        data = structured("console", facts)
         if isinstance(item, Marker):
             kind, text = item.kind.value, item.text.encode("utf-8", "replace")
         else:
@@ -220,13 +215,6 @@ def syslog_messages(hostname: str, facility: int) -> Encode:
         return counted(record(facility, time, hostname, kind, data, text))
 
     return lambda about, items: b"".join(message(about, item) for item in items)
-
-
-def _data(facts: dict[str, str]) -> str:
-    """Structured data (RFC 5424 section 6.3)."""
-    escaped = {key: _ESCAPED.sub(r"\\\1", value) for key, value in facts.items()}
-    words = " ".join(f'{key}="{value}"' for key, value in escaped.items())
-    return f"[console@{ENTERPRISE} {words}]"
 
 
 def syslog_outlet(settings: SinkSettings) -> Outlet:

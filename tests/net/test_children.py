@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 
 from tests.auth.scripts import ScriptTest, lives, until
-from vspc.auth.children import Child, ChildObserver, start
+from vspc.net.children import Child, ChildObserver, start
 
 reactor: Any = any_reactor
 
