@@ -94,7 +94,8 @@ class OutputCheck:
     def __init__(self, stream: NumberedStream, lines: Sequence[SentLine]) -> None:
         self._stream = stream
         self._lines = lines
-        self._firsts = [stream.content(line.start, min(line.end, line.start + 1)) for line in lines]
+        self._content = stream.content(0, max((line.end for line in lines), default=0))
+        self._firsts = [self._content[line.start : min(line.end, line.start + 1)] for line in lines]
         self.problems: list[str] = []
 
     # The whole of it
@@ -105,9 +106,12 @@ class OutputCheck:
         return self._walk(joined(items), spans, complete, begins=0)
 
     def check_part(self, items: Iterable[Item]) -> list[str]:
-        """The same of a part: it may begin anywhere and end anywhere."""
+        """The same of a part: it may begin anywhere and end anywhere. A short one fits always."""
+        items = joined(items)
+        if sum(len(item.data) for item in items if isinstance(item, Seen)) < PROBE:
+            return []
         spans = [_Span(n, line.start, line.end) for n, line in enumerate(self._lines)]
-        return self._walk(joined(items), spans, complete=False, begins=None)
+        return self._walk(items, spans, complete=False, begins=None)
 
     def _walk(
         self, items: Sequence[Item], spans: list[_Span], complete: bool, begins: int | None
@@ -190,7 +194,7 @@ class OutputCheck:
 
     def _find(self, span: _Span, probe: bytes) -> Iterator[int]:
         line = self._lines[span.line]
-        content = self._stream.content(span.low, min(line.end, span.high + len(probe)))
+        content = self._content[span.low : min(line.end, span.high + len(probe))]
         at = content.find(probe)
         count = 0
         while 0 <= at <= span.high - span.low and count < STATES:
@@ -210,12 +214,16 @@ class OutputCheck:
             tried.add((place, used))
             line = self._lines[place.line]
             size = min(line.end - place.position, len(data) - used)
-            expected = self._stream.content(place.position, place.position + size)
-            same = common(expected, data[used : used + size])
+            same = self._same(place.position, data, used, min(size, PROBE))
+            if same == PROBE:
+                same = self._same(place.position, data, used, size)
             if used + same == len(data):
                 found.add(_Place(place.line, place.position + same))
             waiting += self._turns(place, data, used, same)
         return found
+
+    def _same(self, position: int, data: bytes, used: int, size: int) -> int:
+        return common(self._content[position : position + size], data[used : used + size])
 
     def _turns(
         self, place: _Place, data: bytes, used: int, same: int
@@ -235,7 +243,7 @@ class OutputCheck:
         """Say where the first byte is that nobody sent."""
         best, expected = 0, b""
         for span in spans[:16]:
-            known = self._stream.content(span.low, min(self._lines[span.line].end, span.low + 4096))
+            known = self._content[span.low : min(self._lines[span.line].end, span.low + 4096)]
             same = common(known, item.data[: len(known)])
             if same >= best:
                 best, expected = same, known[same : same + 40]
@@ -332,6 +340,14 @@ class Trouble:
     end: float
 
 
+@frozen
+class Typist:
+    """What one operator typed, and the troubles that only he had."""
+
+    typed: Sequence[Typed]
+    troubles: Sequence[Trouble] = ()
+
+
 REACTION = 1.5
 """Seconds after a trouble in which somebody may type who has not been told of it."""
 
@@ -341,12 +357,12 @@ class InputCheck:
 
     def __init__(self, name: str, troubles: Sequence[Trouble]) -> None:
         self._name = name
-        self._troubles = sorted(troubles, key=lambda each: each.start)
+        self._troubles = troubles
 
     def check(
         self,
         received: Sequence[tuple[float, bytes]],
-        typed: Mapping[str, Sequence[Typed]],
+        typed: Mapping[str, Typist],
         ended: float,
     ) -> list[str]:
         """What is wrong; `received` has the moments at which the VM read what."""
@@ -384,7 +400,7 @@ class InputCheck:
         return []
 
     def _missing(
-        self, sent: Sequence[Typed], arrived: Sequence[tuple[int, float]], ended: float
+        self, sent: Typist, arrived: Sequence[tuple[int, float]], ended: float
     ) -> tuple[list[Typed], list[Typed]]:
         """What did not arrive: without a reason, and with one."""
         numbers = {number for number, _ in arrived}
@@ -392,19 +408,15 @@ class InputCheck:
         explained: list[Typed] = []
         until = ended
         times = dict(arrived)
-        for each in reversed(sent):
+        troubles = [*self._troubles, *sent.troubles]
+        for each in reversed(sent.typed):
             if each.number in numbers:
                 until = times[each.number]
-            elif self._explained(each.at, until):
+            elif _explained(troubles, each.at, until):
                 explained.append(each)
             else:
                 silent.append(each)
         return silent[::-1], explained
-
-    def _explained(self, start: float, end: float) -> bool:
-        return any(
-            trouble.start <= end and trouble.end + REACTION >= start for trouble in self._troubles
-        )
 
     def _fragments(self, data: bytes, lost: int) -> list[str]:
         """What is left of the tokens that did not arrive whole: their beginnings or ends."""
@@ -413,6 +425,10 @@ class InputCheck:
             return [f"{self._name}: {len(rest)} pieces of input that nobody typed: {rest[:3]!r}"]
         strange = [piece for piece in rest if not _FRAGMENT.fullmatch(piece)]
         return [f"{self._name}: input that nobody typed: {strange[:3]!r}"] if strange else []
+
+
+def _explained(troubles: Iterable[Trouble], start: float, end: float) -> bool:
+    return any(each.start <= end and each.end + REACTION >= start for each in troubles)
 
 
 _FRAGMENT = re.compile(rb"[0-9a-f]*>?(?:<[\w:]*)?|[\w:]*>?(?:<[\w:]*)?")

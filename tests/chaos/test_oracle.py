@@ -16,6 +16,7 @@ from tests.chaos.oracle import (
     TerminalCheck,
     Trouble,
     Typed,
+    Typist,
     common,
     disagreements,
     joined,
@@ -186,7 +187,7 @@ class Offsets(SynchronousTestCase):
 
 class Input(SynchronousTestCase):
     def check(self, received: bytes, *troubles: Trouble, count: int = 5) -> list[str]:
-        typed = {"alice": [Typed(number, float(number)) for number in range(count)]}
+        typed = {"alice": Typist([Typed(number, float(number)) for number in range(count)])}
         pieces = [(2.5 + at, received[at : at + 1]) for at in range(len(received))]
         return InputCheck("web1", troubles).check(pieces, typed, ended=1000.0)
 
