@@ -32,6 +32,8 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "nc": "netcat-openbsd",
         "nft": "nftables",
         "openssl": "openssl",
+        "prometheus": "prometheus",
+        "promtool": "prometheus",
         "ps": "procps",
         "qemu-system-x86_64": "qemu-system-x86",
         "ser2net": "ser2net",

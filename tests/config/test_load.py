@@ -18,6 +18,7 @@ from vspc.config.settings import (
     ConsoleSettings,
     LogPolicy,
     LogSettings,
+    MetricsSettings,
     OperatorSettings,
     SinkSettings,
     SshSettings,
@@ -239,6 +240,7 @@ class Example(ConfigTest):
         wanted = (
             *(VmSettings, ZoneSettings, PlainSettings, ConsoleSettings, LogSettings, LogPolicy),
             *(SinkSettings, TlsSettings, SshSettings, CertificateSettings, CertificateMap),
+            MetricsSettings,
             *(AuditSettings, OperatorSettings, AccessRule, SocketSettings, DialSettings),
         )
         for table in wanted:

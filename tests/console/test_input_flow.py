@@ -18,6 +18,7 @@ def new_account() -> InputAccount:
 class Owner:
     def __init__(self) -> None:
         self.count = 0
+        self.waiting = 0
         self.grew = 0
         self.complaints: list[int] = []
         self.suspensions: list[int] = []
@@ -32,6 +33,12 @@ class Owner:
 
     def dropped(self, count: int, account: InputAccount) -> None:
         account.dropped += count
+
+    def withdrawn(self, count: int, account: InputAccount) -> None:
+        account.dropped += count
+
+    def waits(self, change: int) -> None:
+        self.waiting += change
 
     def room_grew(self) -> None:
         self.grew += 1

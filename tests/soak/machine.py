@@ -3,6 +3,7 @@
 Everything is real but the network and the time: transports in memory, a fake clock.
 """
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ from tests.vm.support import Scene
 from vspc.console.console import Console, ConsoleState
 from vspc.console.peers import MIGRATION, TALKING
 from vspc.vm.context import Zone
+from vspc.vm.roles import LineRole
 from vspc.wire.vmware import (
     VmName,
     VMotionAbort,
@@ -617,6 +619,18 @@ class Soak(RuleBasedStateMachine):
         for console, ledger in self.ledgers.items():
             accounted = console.link.bytes_to_vm + console.input.waiting + ledger.dropped
             assert accounted == ledger.taken, (console.title, accounted, ledger.taken)
+
+    @invariant()
+    def what_is_counted_is_what_is_there(self) -> None:
+        server, counts = self.scene.server, self.scene.console_context.counts
+        states = Counter(console.state for console in self.scene.roster)
+        assert server.console_states() == {state: states[state] for state in ConsoleState}
+        there = Counter((line.line.secure, line.role) for line in server.sessions.values())
+        tally = Counter[tuple[bool, LineRole]]()
+        for count in server.context.tally:
+            tally[count.secure, count.role] += count.lines
+        assert +tally == there, (tally, there)
+        assert counts.waiting == sum(console.input.waiting for console in self.scene.roster)
 
     @invariant()
     def nothing_is_typed_at_a_vm_that_is_on_its_way(self) -> None:

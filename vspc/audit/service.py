@@ -115,6 +115,11 @@ class AuditService:
         if self._writer is not None:
             self._writer.reopen()
 
+    @property
+    def writer(self) -> AuditWriter | None:
+        """What writes the file; None where there is none."""
+        return self._writer
+
     def condition(self) -> dict[str, object]:
         """For `status`."""
         writer = self._writer

@@ -58,6 +58,10 @@ class AuditWriter:
     subscribers: list[Callable[[Sequence[bytes]], None]] = field(factory=list)
     failing: bool = field(default=False, init=False)
     busy_since: float | None = field(default=None, init=False)
+    written: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    lost: int = field(default=0, init=False)  # since the start
+    unsynced_since: float | None = field(default=None, init=False)
     _file: AuditFile = field(init=False)
     _worker: Worker = field(init=False)
     _lost_since: str = field(default="", init=False)  # the head of the first that was lost
@@ -93,6 +97,7 @@ class AuditWriter:
                 if not self.waiting.lost:
                     self._lost_since = head
                 self.waiting.lost += 1
+                self.lost += 1
             self._worker.wake()
 
     def _add_lost(self, head: str) -> None:
@@ -111,10 +116,10 @@ class AuditWriter:
     @property
     def refuses(self) -> bool:
         """Whether input is refused."""
-        return self.refuse and (self.failing or bool(self.waiting.lost) or self._is_stalled)
+        return self.refuse and (self.failing or bool(self.waiting.lost) or self.is_stalled)
 
     @property
-    def _is_stalled(self) -> bool:
+    def is_stalled(self) -> bool:
         since = self.busy_since
         return since is not None and self.now() - since >= STALLED
 
@@ -191,7 +196,9 @@ class AuditWriter:
     def _append(self, entries: Sequence[Entry], queued: bool = False) -> None:
         self.busy_since = self.now()  # a slow disk that takes one after the other has not failed
         written = self._file.append(entries)
-        self._unsynced = self._unsynced or bool(written.lines)
+        if written.lines and not self._unsynced:
+            self._unsynced, self.unsynced_since = True, self.now()
+        self.written += len(written.lines)
         if queued:
             with self._worker.changed:
                 self.waiting.done(len(written.lines))
@@ -213,10 +220,11 @@ class AuditWriter:
         if self._unsynced and (now >= self._synced + RETRY or self._worker.stopping):
             self._synced = now
             self._file.sync()
-            self._unsynced = False
+            self._unsynced, self.unsynced_since = False, None
 
     def _fail(self, error: OSError) -> None:
         self._retry = self.now() + RETRY
+        self.failures += 1
         if self.failing:
             return
         self.failing, self._failing_since = True, self.now()

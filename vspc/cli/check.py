@@ -18,6 +18,7 @@ from vspc.config.settings import (
     CertificateSettings,
     Config,
     LogPolicy,
+    MetricsSettings,
     OperatorSettings,
 )
 from vspc.config.vm_settings import DialSettings, SocketSettings
@@ -49,6 +50,7 @@ def summary(config: Config) -> list[str]:
     lines += map(_dial, config.dial)
     lines += [f"SSH for operators: {endpoint}" for endpoint in ssh.listen]
     lines += map(_socket, config.console.listen)
+    lines += _metrics(config.metrics)
     for zone in vm.zones:
         where = "" if zone.name == DEFAULT_ZONE else f" of zone {zone.name}"
         lines.append(f"VMs{where} may connect from: {', '.join(map(str, zone.allow)) or 'nowhere'}")
@@ -100,6 +102,18 @@ def _user_name(uid: int) -> str:
 
 
 _ON_FAILURE = MappingProxyType({"continue": "work continues", "refuse": "no pen can be taken"})
+
+
+def _metrics(metrics: MetricsSettings) -> list[str]:
+    if not metrics.listen:
+        return ["metrics: off"]
+    who = ", ".join(map(str, metrics.allow)) or "nowhere"
+    which = ", ".join(metrics.per_console)
+    labels = f"of consoles {safe(which, 400)}" if which else "none of single consoles"
+    return [
+        *(f"metrics for Prometheus: {endpoint}" for endpoint in metrics.listen),
+        f"metrics may be read from {who}; {labels}",
+    ]
 
 
 def _audit(audit: AuditSettings) -> list[str]:

@@ -139,6 +139,9 @@ def _operators(config: Config) -> Iterator[PortRow]:
     for index, endpoint in enumerate(config.ssh.listen):
         row = _incoming(endpoint, "operators, SSH", f"ssh.listen[{index}]")
         yield evolve(row, check="ssh")
+    for index, endpoint in enumerate(config.metrics.listen):
+        row = _incoming(endpoint, "Prometheus, metrics and health", f"metrics.listen[{index}]")
+        yield evolve(row, peers=config.metrics.allow, check="nc")
     control = str(config.state_dir / CONTROL)
     purpose = "vspc VERB on this machine"
     yield PortRow("in", "unix", control, 0, purpose, "state_dir", remark="a unix socket")

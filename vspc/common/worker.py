@@ -190,6 +190,7 @@ class BoundedQueue(Generic[T]):
         self._items: deque[tuple[T, int]] = deque()
         self._size = 0
         self.lost = 0
+        self.most = 0  # items that ever waited at once
 
     def __len__(self) -> int:
         return len(self._items)
@@ -210,6 +211,7 @@ class BoundedQueue(Generic[T]):
         """Add `item` whatever waits."""
         self._items.append((item, size))
         self._size += size
+        self.most = max(self.most, len(self._items))
 
     def first(self, count: int) -> list[T]:
         """The next ones, which stay until `done`."""

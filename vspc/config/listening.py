@@ -17,6 +17,11 @@ class ListeningAddress:
     port: int = 0
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether it certainly is a port that only this machine reaches."""
+        return self.kind in ("tcp", "tcp6") and is_loopback(self.host)
+
+    @property
     def remark(self) -> str:
         """Why no firewall can have a rule for it; empty if one can."""
         if self.kind == "unix":

@@ -136,6 +136,7 @@ def _others(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"{name}.telnets", each) for each in zone.telnets)
     yield from ((f"[[vm.plain]] {each.name}", each.listen) for each in config.vm.plain)
     yield from (("ssh.listen", each) for each in config.ssh.listen)
+    yield from (("metrics.listen", each) for each in config.metrics.listen)
 
 
 def may_read(config: Config, entry: SocketSettings) -> bool:

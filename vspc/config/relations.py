@@ -10,9 +10,10 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from pathlib import Path
 from typing import Any
 
-from vspc.common.addresses import Network
+from vspc.common.addresses import LOOPBACK, Network
 from vspc.config import alerts, dials, programs, proofs, rules
 from vspc.config.checks import filled
+from vspc.config.listening import listening
 from vspc.config.mistakes import Finding, Tainted, dicts, join, table, values
 from vspc.config.settings import Config, SshSettings
 from vspc.config.vm_settings import VmSettings
@@ -21,6 +22,7 @@ _LISTENERS = (
     ("vm", "telnet", VmSettings().telnet),
     ("vm", "telnets", VmSettings().telnets),
     ("ssh", "listen", SshSettings().listen),
+    ("metrics", "listen", ()),
 )
 
 
@@ -59,9 +61,24 @@ def conflicts(config: Config, tainted: Tainted, methods: proofs.Methods) -> Iter
         if path.is_absolute() and path.is_relative_to(config.state_dir):
             problem = "in state_dir, which is reserved for the server"
             yield f"log.sink[{index}].target", problem, "choose another directory"
+    yield from _metrics(config, tainted)
     yield from proofs.conflicts(config, tainted, methods)
     yield from rules.conflicts(config, tainted)
     yield from programs.conflicts(config, tainted)
+
+
+def _metrics(config: Config, tainted: Tainted) -> Iterator[Finding]:
+    """Whoever may connect reads the numbers: for other hosts, they have to be named."""
+    metrics = config.metrics
+    if metrics.allow != LOOPBACK or tainted.about("metrics.allow"):
+        return
+    for index, endpoint in tainted.numbered("metrics.listen", metrics.listen):
+        where = listening(endpoint)
+        if where.kind != "unix" and not where.is_loopback:
+            problem = f"{endpoint} can be reached by other hosts, and metrics.allow names none"
+            local = f'"tcp:{where.port or 9464}:interface=127.0.0.1"'
+            allowed = f'write {local}, or set metrics.allow = ["10.0.0.5/32"]'
+            yield f"metrics.listen[{index}]", problem, allowed
 
 
 def _sinks(sinks: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -170,6 +187,8 @@ def warnings(config: Config, methods: proofs.Methods) -> Iterator[str]:
     if vm.takeover == "certificate" and vm.client_ca is None:
         yield f"vm.takeover: {_NO_CERTIFICATES}"
     yield from _open_to_all(vm)
+    if every := _every(config.metrics.allow):
+        yield f"metrics.allow: every host may read them ({every}); name the Prometheus server"
     yield from dials.warnings(config)
     yield from proofs.warnings(config, methods)
     yield from _unruled(config)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from vspc.common.addresses import LOOPBACK, Network
 from vspc.config.alert_settings import AlertSettings, alert_count
 from vspc.config.breaks import BreakStep, break_name, break_sequences, break_steps
 from vspc.config.checks import (
@@ -280,6 +281,16 @@ class LogSettings:
 
 
 @frozen
+class MetricsSettings:
+    """[metrics]: numbers for Prometheus over HTTP, and turns of the reactor that take too long."""
+
+    listen: tuple[Endpoint, ...] = ()
+    allow: tuple[Network, ...] = LOOPBACK
+    per_console: tuple[Pattern, ...] = ()
+    slow_turn: Duration = field(default=Duration(0.25), metadata=within_time(0.05, 60))
+
+
+@frozen
 class TlsSettings:
     """[tls]: the certificate of telnets listeners; without one, it is made and kept."""
 
@@ -299,6 +310,7 @@ class Config:
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = field(factory=AuditSettings)
+    metrics: MetricsSettings = MetricsSettings()
     tls: TlsSettings = TlsSettings()
     ssh: SshSettings = field(factory=SshSettings)
     operators: Mapping[str, OperatorSettings] = field(factory=dict)

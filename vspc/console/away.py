@@ -31,14 +31,18 @@ class AwayConsoles:
         self._host: dict[Console, str] = {}
         self._of_host: dict[str, dict[Console, None]] = {}
         self._full: dict[str, None] = {}  # hosts that have too many
+        self._dialled: dict[Console, None] = {}  # those that are not forgotten
 
-    def __len__(self) -> int:
-        return len(self._all)
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all) + len(self._dialled)
 
     def add(self, console: Console, now: float) -> None:
         """`console` has no line any more. One that the server connects to is not forgotten."""
         self._unreleased[console] = now
         if console.dial_uri:
+            self._dialled[console] = None
             return
         self._all[console] = now
         host = self._host[console] = console.link.last_address
@@ -50,6 +54,7 @@ class AwayConsoles:
     def remove(self, console: Console) -> None:
         """`console` has a line again, or is forgotten; one that is not away does not matter."""
         self._unreleased.pop(console, None)
+        self._dialled.pop(console, None)
         if self._all.pop(console, None) is None:
             return
         host = self._host.pop(console)

@@ -7,6 +7,7 @@ from attrs import Factory, field, frozen
 
 from vspc.common.clock import Clock
 from vspc.console.audit import Audit
+from vspc.console.counts import ConsoleCounts
 from vspc.console.descriptions import Descriptions
 from vspc.console.events import EventBus
 from vspc.console.history import Budget
@@ -118,3 +119,4 @@ class ConsoleContext:
     accounting: InputAccounting = field(
         default=Factory(lambda context: InputAccounting(context.events.publish), takes_self=True)
     )
+    counts: ConsoleCounts = field(factory=ConsoleCounts)

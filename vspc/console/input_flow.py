@@ -57,6 +57,12 @@ class InputFlowOwner(Protocol):
     def dropped(self, count: int, account: InputAccount) -> None:
         """`count` bytes that were taken will not go to the VM."""
 
+    def withdrawn(self, count: int, account: InputAccount) -> None:
+        """`count` bytes that were taken were taken back."""
+
+    def waits(self, change: int) -> None:
+        """So many more bytes wait, or fewer."""
+
     def room_grew(self) -> None:
         """After less was taken than was typed: more may be typed now."""
 
@@ -83,6 +89,7 @@ class InputFlow:
         "_behind",
         "_breaking",
         "_clock",
+        "_counted",
         "_is_short",
         "_line",
         "_owner",
@@ -107,6 +114,7 @@ class InputFlow:
         self._weak = False
         self._behind = False  # whether the owner was told that input waits
         self._is_short = False  # less was taken than was typed
+        self._counted = 0  # bytes of those that wait that the owner knows of
         self._timeout: Cancellable | None = None
         self._poll: Cancellable | None = None
         self._breaking: Cancellable | None = None
@@ -203,7 +211,7 @@ class InputFlow:
         """Take back what waits of `account`; how many bytes."""
         before, count = self.waiting, self._queue.withdraw(account)
         if count:
-            self._owner.dropped(count, account)
+            self._owner.withdrawn(count, account)
         if not self._queue:
             self._rest()  # no answer is needed any more
         if self.waiting < before:
@@ -238,6 +246,7 @@ class InputFlow:
         """Go on from `state` over `line`; what waits is counted in `account`."""
         self._line = line
         self._queue.restore(state.queue, account)
+        self._count()
         self.held = state.held
         self._asked.extend(state.asked)
         self._since, self._weak = state.since, state.weak
@@ -281,9 +290,17 @@ class InputFlow:
             self._weak = True
         self._since = 0
 
+    def _count(self) -> None:
+        """Tell the owner how many bytes wait."""
+        size = self._queue.size
+        if size != self._counted:
+            change, self._counted = size - self._counted, size
+            self._owner.waits(change)
+
     def _pump(self) -> None:
         while self._queue and not self.held and (allowance := self._allowance()) > 0:
             self._advance(allowance)
+        self._count()
         if self._queue and not self.held and self._line is not None:
             self._wait()
         if self._behind and not self._queue:

@@ -119,6 +119,7 @@ class VmLink:
         """The VM sent `data`."""
         console = self._console
         self.bytes_from_vm += len(data)
+        self._context.counts.from_vm += len(data)
         self.last_output = self._context.clock.wall()
         if not console.quarantined:
             self._context.observer.output(console.id, console.history.end, data)
@@ -323,6 +324,7 @@ class VmLink:
     def delivered(self, data: bytes, account: InputAccount) -> None:
         """`data` went to the VM."""
         self.bytes_to_vm += len(data)
+        self._context.counts.to_vm += len(data)
         self._context.accounting.delivered(account, len(data))
         if not account.is_answers and not self._console.quarantined:
             self._context.observer.input(self._console.id, data)
@@ -337,7 +339,17 @@ class VmLink:
 
     def dropped(self, count: int, account: InputAccount) -> None:
         """`count` bytes that were taken will not go to the VM."""
+        self._context.counts.refused += count
         self._context.accounting.dropped(account, count)
+
+    def withdrawn(self, count: int, account: InputAccount) -> None:
+        """The owner of `account` has taken back `count` bytes, or may no longer type."""
+        self._context.counts.withdrawn += count
+        self._context.accounting.dropped(account, count)
+
+    def waits(self, change: int) -> None:
+        """So many more bytes wait, or fewer."""
+        self._context.counts.waits(change)
 
     def room_grew(self) -> None:
         """Input that was not taken may be typed again."""

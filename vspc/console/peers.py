@@ -98,6 +98,11 @@ class PeerTable:
     def __len__(self) -> int:
         return len(self._by_credential)
 
+    @property
+    def migrating(self) -> int:
+        """How many consoles are held by one; others have resumed, or have been given up."""
+        return sum(each.console.link.migrating for each in self._by_credential.values())
+
     def open_ones(self) -> list[Migration]:
         """Every open migration, in the order of their deadlines."""
         return list(self._by_credential.values())

@@ -30,6 +30,16 @@ class Roster:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    @property
+    def away(self) -> int:
+        """How many consoles have no line, nor are about to have one."""
+        return self._away.count
+
+    @property
+    def quarantined(self) -> int:
+        """How many consoles are of quarantined lines."""
+        return len(self._quarantine)
+
     def get(self, console_id: str) -> Console | None:
         """The console with that id."""
         return self._by_id.get(console_id)

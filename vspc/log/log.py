@@ -219,6 +219,11 @@ class Log:
 
     # Policies
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the disk has taken over `STALLED` for one call, and goes on."""
+        return self._stalled
+
     def _is_logged(self, console_id: str) -> bool:
         found = self._logged.get(console_id)
         if found is None:

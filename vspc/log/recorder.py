@@ -5,6 +5,7 @@ VM's line rests (`vspc.log.entry`), so that a disk that works loses nothing; ove
 console's log gets a gap, from offset to offset, and other consoles are not affected.
 """
 
+from collections import deque
 from collections.abc import Callable
 
 from attrs import define, field, frozen
@@ -88,6 +89,9 @@ class LogRecorder(OutputObserver):
     _batch: list[Record] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
     queued: int = field(default=0, init=False)  # bytes that wait for the disk
+    most_queued: int = field(default=0, init=False)
+    gap_bytes: int = field(default=0, init=False)  # output that logs do not have
+    _put_at: deque[float] = field(factory=deque, init=False)  # of batches that are not written
     _shares: dict[RecorderEntry, int] = field(factory=dict, init=False)
     _timer: Cancellable | None = field(default=None, init=False)
     _hurried: bool = field(default=False, init=False)
@@ -213,6 +217,7 @@ class LogRecorder(OutputObserver):
         entry.gap = None
         self._gaps.pop(entry, None)
         if offset > start:
+            self.gap_bytes += offset - start
             entry.begun = True
             entry.complete_from = offset
             text = f"{TOO_SLOW}: {offset - start} bytes"
@@ -249,13 +254,21 @@ class LogRecorder(OutputObserver):
         self._timer, self._hurried = None, False
         if not self._batch:
             return
+        self.most_queued = max(self.most_queued, self.queued)
+        self._put_at.append(self.clock.seconds())
         shares, size = self._shares, self._size
         written = lambda _batch: self.in_reactor(lambda: self._written(shares, size))  # noqa: E731
         batch = Batch(self._batch, size, written)
         self._batch, self._size, self._shares = [], 0, {}
         self.put(batch)
 
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest batch that is not written was handed over; None: all are."""
+        return self._put_at[0] if self._put_at else None
+
     def _written(self, shares: dict[RecorderEntry, int], size: int) -> None:
+        self._put_at.popleft()
         self.queued -= size
         enough = self._enough // 2
         for entry, share in shares.items():

@@ -35,11 +35,13 @@ class Batch:
 
 @define
 class Counts:
-    """What the log has done, for benchmarks and `status`."""
+    """What the log has done, for benchmarks and metrics."""
 
     writes: int = 0
     syncs: int = 0
     bytes: int = 0
+    failures: int = 0
+    sync_failures: int = 0
 
 
 EventReporter = Callable[[str, dict[str, object]], None]
@@ -98,7 +100,9 @@ class LogWriter:
     _failing_since: float = field(default=0.0, init=False)
     _retry: float = field(default=0.0, init=False)
     _unsynced: bool = field(default=False, init=False)
+    _unsynced_since: float | None = field(default=None, init=False)
     _syncing: bool = field(default=False, init=False)
+    _syncing_since: float | None = field(default=None, init=False)
     _synced: float = field(default=0.0, init=False)
     _dropping: bool = field(default=False, init=False)
     _tidied: float = field(default=0.0, init=False)
@@ -132,6 +136,14 @@ class LogWriter:
 
     def _keeps_up(self) -> bool:
         return self.waiting <= BEHIND or self.failing or self._worker.stopping
+
+    @property
+    def unsynced_since(self) -> float | None:
+        """When the oldest bytes were written that are not known to be on the disk; None: all are,
+        or `sync` is "never".
+        """
+        since = self._syncing_since
+        return self._unsynced_since if since is None else since
 
     def stop(self) -> None:
         """Write what is left and a last record; waits at most `STOP_TIMEOUT` seconds."""
@@ -223,6 +235,8 @@ class LogWriter:
         self.counts.writes += 1
         self.counts.bytes += size
         self._unsynced = True
+        if self._unsynced_since is None and self.sync != "never":
+            self._unsynced_since = self.now()
         for batch in together:
             self._unwritten.popleft()
             batch.written(batch)
@@ -245,6 +259,7 @@ class LogWriter:
 
     def _fail(self, error: OSError) -> None:
         self._retry = self.now() + RETRY
+        self.counts.failures += 1
         if not self.failing:
             self.failing = True
             self._failing_since = self.now()
@@ -267,19 +282,26 @@ class LogWriter:
         try:
             descriptor = self.store.journal.duplicate()
         except OSError as error:  # no descriptors: an interval later, then
+            self.counts.sync_failures += 1
             self.report("log-sync-failed", {"error": error.strerror})
             return
         self._unsynced = False
         if descriptor is None:
+            self._unsynced_since = None
             return
         self._syncing = True
+        if self._syncing_since is None:  # else the last one failed
+            self._syncing_since = self._unsynced_since
+        self._unsynced_since = None
         self.chores.submit(partial(self._sync, descriptor))
 
     def _sync(self, descriptor: int) -> None:
         try:
             self.store.disk.sync(descriptor)
             self.counts.syncs += 1
+            self._syncing_since = None
         except OSError as error:
+            self.counts.sync_failures += 1
             self.report("log-sync-failed", {"error": error.strerror})
         finally:
             os.close(descriptor)
@@ -332,6 +354,7 @@ class LogWriter:
             if self.sync != "never":
                 self.counts.syncs += sync_segments(self.store.disk, segments)
         except OSError as error:
+            self.counts.sync_failures += 1
             self.report("log-sync-failed", {"error": error.strerror})
             number = 0  # the journal keeps it all until the next time
         self.put(partial(self._drop, number))

@@ -173,6 +173,7 @@ class Share:
     def serve(self, most: float, late: bool) -> None:
         """Its turn has come, for `most` events; `late`: it was over its share before."""
         work, self._work = self._work, None
+        self._scheduler.waiting -= 1
         self._begin_turn()
         if late:
             self._busy_until = self._turn + BUSY_TURNS
@@ -255,6 +256,9 @@ class Scheduler:
         self._new = _Queue()  # not over it, not proven
         self._armed = False
         self._stopped = False
+        self.over_budget = 0  # turns after which connections waited
+        self.share_waits = self.turn_waits = 0  # waits over their own share, and others
+        self.waiting = 0  # connections that wait now
 
     def share(self, host: str) -> Share:
         """The share of a new connection from `host`."""
@@ -279,11 +283,17 @@ class Scheduler:
 
     def enter(self, share: Share, late: bool) -> None:
         """`share` waits."""
+        if late:
+            self.share_waits += 1
+        else:
+            self.turn_waits += 1
+        self.waiting += 1
         (self._late if late else self._fresh if share.proven else self._new).put(share)
         self.arm()
 
     def remove(self, share: Share) -> None:
         """`share` waits no longer."""
+        self.waiting -= 1
         for queue in (self._late, self._fresh, self._new):
             queue.remove(share)
 
@@ -303,6 +313,7 @@ class Scheduler:
             return
         self.turn += 1
         self.left = TURN_EVENTS
+        self.over_budget += self.waiting > 0
         try:
             self._serve()
         finally:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from attrs import define
+from attrs import define, field
 
 from vspc.apps.verbs.context import FAILED, complain
 from vspc.console.audit import Audit
@@ -18,6 +18,7 @@ from vspc.console.logins import (
 from vspc.console.ports import Channel
 from vspc.console.session import Proof, Session
 from vspc.console.sessions import Sessions
+from vspc.doors.metrics.counting import LoginCounts
 from vspc.server.reload import LOCAL
 
 
@@ -38,6 +39,7 @@ class LoginService(LoginObserver):
     audit: Audit
     recording: LoginRecording
     wall: Callable[[], float]
+    counts: LoginCounts = field(factory=LoginCounts)
 
     def came(self, login: Login, connection: LoginConnection) -> str:
         """An operator has authenticated; empty, or why the login is refused."""
@@ -45,14 +47,19 @@ class LoginService(LoginObserver):
         why_not = self.sessions.enter(session, connection.disconnect, lambda: connection.idle)
         if why_not:
             self.audit.record("limit", session, limit="max_sessions")
+            self.counts.refused(session)
         else:
-            self.recording.came(login)
+            self._accepted(login)
         return why_not
 
     def program(self, login: Login, connection: LoginConnection) -> None:
         """The program of an operator is connected: sockets have limits of their own."""
         session = login.session
         self.sessions.enter(session, connection.disconnect, lambda: connection.idle, bounded=False)
+        self._accepted(login)
+
+    def _accepted(self, login: Login) -> None:
+        self.counts.accepted(login.session)
         self.recording.came(login)
 
     def left(self, login: Login) -> None:
@@ -66,6 +73,7 @@ class LoginService(LoginObserver):
 
     def failed(self, failure: LoginFailure) -> None:
         """An attempt failed."""
+        self.counts.failed(failure)
         self.recording.failed(failure)
 
     def excused(self, failures: Iterable[LoginFailure]) -> None:
@@ -75,7 +83,7 @@ class LoginService(LoginObserver):
     def refused(self, address: str) -> None:
         """A client of the control socket is neither root nor the server's user."""
         reason = "neither root nor the server's user"
-        self.recording.failed(LoginFailure(LOCAL.name, address, reason, Proof("local"), 1, 0))
+        self.failed(LoginFailure(LOCAL.name, address, reason, Proof("local"), 1, 0))
 
     def local(self, channel: Channel) -> tuple[Session, Callable[[], None]]:
         """A command from the control socket: its session, and what to call when it is over."""
@@ -95,5 +103,5 @@ class LoginService(LoginObserver):
                 self.recording.left(login)
 
         self.sessions.enter(session, end, bounded=False)
-        self.recording.came(login)
+        self._accepted(login)
         return session, left

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
 from twisted.internet.interfaces import IListeningPort
 
 from vspc.apps.dispatch import Dispatcher
@@ -13,6 +14,7 @@ from vspc.config.settings import SshSettings
 from vspc.console.ports import Channel
 from vspc.console.sessions import Quota, Sessions, end_sessions
 from vspc.doors.control import listen_locally
+from vspc.doors.metrics.sources import SshCounts
 from vspc.net.limits import Admissions, Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.server.auth_service import AuthService
@@ -88,12 +90,12 @@ class OperatorSide:
 
     def condition(self) -> dict[str, object]:
         """For `status`."""
+        return asdict(self.counts())
+
+    def counts(self) -> SshCounts:
+        """Connections and passwords."""
         connections = 0 if self._ssh is None else len(self._ssh.connections)
-        return {
-            "connections": connections,
-            "not_logged_in": len(self._unauthenticated),
-            "passwords_turned_away": self._auth.passwords_turned_away,
-        }
+        return SshCounts(connections, len(self._unauthenticated), self._auth.passwords_turned_away)
 
     def unread(self, revoked: Path) -> str:
         """Why `ssh.certificates.revoked` of a new configuration cannot be read, or empty."""

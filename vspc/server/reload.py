@@ -276,6 +276,7 @@ def needs_restart(old: Config, new: Config) -> list[str]:
         ),
         "console": (_sized(old.console), _sized(new.console)),
         "audit": (_recorded(old), _recorded(new)),
+        "metrics.listen": (old.metrics.listen, new.metrics.listen),
         "log": (
             _fixed(old.log),
             _fixed(new.log),

@@ -36,6 +36,7 @@ from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
+from vspc.doors.metrics.sources import MetricSources
 from vspc.doors.programs.door import SocketChanges, SocketError
 from vspc.net.endpoints import CannotListen, Listeners, raise_limit, shortage_warning
 from vspc.net.limits import Refusals
@@ -51,6 +52,7 @@ from vspc.server.handover.lifecycle import NO_MANAGER, Lifecycle, ServiceManager
 from vspc.server.kept import KeptLocks, KeptTexts
 from vspc.server.log_side import LogError, LogSide
 from vspc.server.logins import LoginService
+from vspc.server.metrics_side import MetricsSide
 from vspc.server.operator_side import OperatorSide, quota
 from vspc.server.own_log import event_reporter
 from vspc.server.reload import Live, changes, needs_restart
@@ -106,8 +108,9 @@ class VspcService(MultiService):
         self._accounting = context.accounting
         self._locks = KeptLocks(config.state_dir, ThreadRunner(reactor), context.locks)
         self.roster = Roster(context, config.console.forget_after)
-        audit = self._audit
-        self._logins = LoginService(self.sessions, audit.recorder, audit.login_recorder, clock.wall)
+        self._counts = context.counts
+        self._metrics = self._metrics_side()
+        self._logins = self._login_service()
         self._operators = self._operator_side()
         self._doors: DoorSide  # once it is open
         self._line_server = self._make_line_server(config)
@@ -155,6 +158,23 @@ class VspcService(MultiService):
             self._refusals,
             LineTimeouts(config.vm.identify_timeout, config.vm.probe_timeout),
             scheduler=self._scheduler,
+        )
+
+    def _metrics_side(self) -> MetricsSide:
+        return MetricsSide(
+            self.live,
+            self._clock,
+            self._reactor,
+            self.roster,
+            self._refusals,
+            self._defect,
+            self._log,
+        )
+
+    def _login_service(self) -> LoginService:
+        audit, counts = self._audit, self._metrics.logins
+        return LoginService(
+            self.sessions, audit.recorder, audit.login_recorder, self._clock.wall, counts
         )
 
     def _operator_side(self) -> OperatorSide:
@@ -207,11 +227,37 @@ class VspcService(MultiService):
         pair = self._pair(config)
         wanted = self._vm_side.listeners(pair)
         wanted += [(description, ssh_server, "ssh") for description in config.ssh.listen]
+        wanted += self._metrics.listeners(self._metric_sources())
         self._handover.open(description for description, _, _ in wanted)
         self._listeners.received = self._handover.received.ports
         self._listeners.open_all(wanted)
         self._doors.open(pair)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _metric_sources(self) -> MetricSources:
+        metrics = self._metrics
+        return MetricSources(
+            self._clock,
+            self._line_server,
+            self._counts,
+            self._budget,
+            metrics.events,
+            metrics.logins,
+            self.sessions,
+            self._operators.lockouts,
+            metrics.selection,
+            self._logs.log,
+            self._audit,
+            self._scheduler,
+            metrics.turns,
+            metrics.lag,
+            metrics.beat,
+            self._operators.counts,
+            self._vm_side.diallers.condition,
+            lambda: self._vm_side.validity,
+            metrics.reloads,
+            lambda: metrics.why_not_ready,
+        )
 
     def _door_side(self, verbs: VerbContext) -> DoorSide:
         return DoorSide(
@@ -272,6 +318,7 @@ class VspcService(MultiService):
             "history": {"used": self._budget.used, "total": self._budget.total},
             **self._logs.condition(),
             "audit": self._audit.condition(),
+            "metrics": self._metrics.condition(),
             "limits_hit": dict(self._audit.recorder.limits()),
         }
 
@@ -284,6 +331,7 @@ class VspcService(MultiService):
         self.events.subscribe(self._event_log.on_event)
         self.events.subscribe(self._connections.on_event)
         self.events.subscribe(self._reassess)
+        self._metrics.start(self.events)
         self._doors.start(self.events)
         self._logs.start(self.events)
         self._vm_side.start()
@@ -320,6 +368,7 @@ class VspcService(MultiService):
             self._event_log.tick,
             lambda: self._accounting.tick(self._clock.seconds()),
             self._logs.tick,
+            lambda: self._metrics.tick(TICK),
             lambda: self._lifecycle.tick(self._summary),
         ]
         for task in tasks:
@@ -372,12 +421,14 @@ class VspcService(MultiService):
         except (SocketError, TlsError) as error:
             self._log.error("reload-refused", what=str(error))
             self._audit.recorder.record("reload-failed", reason=str(error))
+            self._metrics.reload_refused()
             return
         except ConfigError as error:
             for mistake in error.mistakes:
                 self._log.error("reload-mistake", what=str(mistake))
             self._log.error("reload-refused", mistakes=len(error.mistakes))
             self._audit.recorder.record("reload-failed", mistakes=len(error.mistakes))
+            self._metrics.reload_refused()
             return
         self._apply(config, sockets)
 
@@ -396,6 +447,7 @@ class VspcService(MultiService):
         self.live.take(config)
         self._audit.reload(config.audit)
         self._logs.reload(config)
+        self._metrics.reload(config)
         for console in self.roster:
             console.reassess(self.live.rights)
         self.events.publish(RulesChanged())
@@ -417,6 +469,7 @@ class VspcService(MultiService):
         self._log.info("stopping")
         self._lifecycle.stopping()
         self._handover.leave()
+        self._metrics.stopping()
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
@@ -435,6 +488,7 @@ class VspcService(MultiService):
         done: Deferred[Any] = DeferredList(waiting, consumeErrors=True)
         # Connections that have closed and wait for their turn are reported first.
         done.addBoth(lambda _: self._scheduler.stop())
+        done.addBoth(lambda _: self._metrics.stop())
         done.addBoth(lambda _: self._logs.stop())
         done.addBoth(self._stop_audit)
         return done.addBoth(lambda _: self._lifecycle.stopped())

@@ -146,6 +146,11 @@ class VmSide:
         """For `doctor`."""
         return Setup.of(self.config(), self._host, self._thumbprint)
 
+    @property
+    def validity(self) -> Validity | None:
+        """Of the certificate of the listeners."""
+        return self._validity
+
     def condition(self, now: float) -> dict[str, object]:
         """For `status`. The certificate is that of the listeners; `now`: seconds since 1970."""
         return {

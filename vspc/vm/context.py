@@ -19,6 +19,7 @@ from vspc.net.limits import Admissions, Allow, Refusals
 from vspc.vm.contenders import Suspects, quarantined
 from vspc.vm.ports import VmLine
 from vspc.vm.roles import LineEvent, LineRole
+from vspc.vm.tally import LineTally
 
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """`vmotion_peers` where the configuration has none: `allow` has been checked already."""
@@ -101,6 +102,7 @@ class LineContext:
     stopping: Callable[[], bool]
     suspects: Suspects = field(factory=Suspects)
     guesses: CredentialGuesses = field(factory=CredentialGuesses)
+    tally: LineTally = field(factory=LineTally)
 
     def send(self, line: Line | None, event: LineEvent, *facts: object) -> None:
         """`event` happens to `line`, if that is still connected."""

@@ -51,6 +51,7 @@ class Reports:
     def dropped(self, what: str) -> None:
         """Something was dropped: counted always, logged while there are few."""
         self._dropped += 1
+        self._context.tally.dropped += 1
         if self._dropped <= DROPPED or self._dropped & (self._dropped - 1) == 0:
             self.warn("vm-dropped", f"{what} (number {self._dropped} on this line)")
 

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from vspc.common.clock import Clock
 from vspc.console.connection_history import UnidentifiedLine
-from vspc.console.console import Console
+from vspc.console.console import Console, ConsoleState
 from vspc.console.events import RefusalKind
 from vspc.console.peers import PeerTable
 from vspc.console.ports import Line
@@ -98,6 +98,7 @@ class LineServer:
     def add(self, session: LineSession) -> None:
         """Register the line of `session`."""
         self.sessions[session.line] = session
+        session.count()
         self._lines[session.line.address] += 1
 
     def _left(self, line: Line) -> None:
@@ -133,6 +134,18 @@ class LineServer:
             self.context.send(line, LineEvent.ENDED, "the server is shutting down")
 
     # For administrators
+
+    def console_states(self) -> dict[ConsoleState, int]:
+        """How many consoles are in which state, without a look at each."""
+        migrating = self.peers.migrating
+        roster = self.roster
+        connected = len(roster) - roster.away - roster.quarantined - migrating
+        return {
+            ConsoleState.CONNECTED: connected,
+            ConsoleState.MIGRATING: migrating,
+            ConsoleState.AWAY: roster.away,
+            ConsoleState.QUARANTINED: roster.quarantined,
+        }
 
     def unidentified_lines(self) -> list[UnidentifiedLine]:
         """The lines that have not identified themselves yet."""

@@ -26,6 +26,7 @@ from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports
 from vspc.vm.roles import LineAction, LineEvent, LineRole, step
+from vspc.vm.tally import RoleCount
 from vspc.vm.vmotion import Vmotion
 from vspc.wire.opening import OpeningProtocol
 
@@ -55,6 +56,7 @@ class LineSession:
 
     __slots__ = (
         "_context",
+        "_counted",
         "_probers",
         "assignment",
         "buffered",
@@ -91,11 +93,18 @@ class LineSession:
         self.assignment = Assignment(context, self, self.reports)
         self.vmotion = Vmotion(context, self, self.reports)
         self._probers: list[Callable[[OldLine], None]] = []
+        self._counted: RoleCount | None = None  # as what the tally has it
+
+    def count(self) -> None:
+        """It is one of the server's lines from now on."""
+        self._counted = self._context.tally.entered(self.line, self.role, self._counted)
 
     def handle(self, event: LineEvent, *facts: object) -> None:
         """`event` happens: its role and what is done are in the table."""
         before = self.role
         self.role, actions = step(before, event)
+        if self.role is not before and self._counted is not None:
+            self.count()
         for action in actions:
             if action is LineAction.AGAIN:
                 self.handle(event, *facts)
@@ -134,6 +143,9 @@ class LineSession:
 
     def lost(self, reason: str, error: BaseException | None = None) -> None:
         self._context.left(self.line)
+        if self._counted is not None:
+            self._counted.lines -= 1
+            self._counted = None
         self._stop_waiting()
         self.handle(LineEvent.LOST, safe(reason), error)
         self._answer_probers(OldLine.GONE)
@@ -256,6 +268,7 @@ class LineSession:
         if last is not None and (console.link.last_output or 0) > last:
             dropped, output = dropped + len(output), b""  # older than what the console has
         if dropped:
+            self._context.tally.lost_bytes += dropped
             text = f"output of {console.title} lost: {dropped} bytes before these"
             console.attachments.tell(text)
         if output:
@@ -321,6 +334,7 @@ class LineSession:
     def _report_lost_output(self, *_: object) -> None:
         lost = self.dropped_bytes + len(self.buffered)
         if lost:
+            self._context.tally.lost_bytes += lost
             self.reports.note("vmotion-output-dropped", bytes=lost)
 
     def _leave_console(self, reason: str, *_: object) -> None:

@@ -43,6 +43,7 @@ class Vmotion:
     """
 
     __slots__ = (
+        "_asked_at",
         "_context",
         "_reports",
         "_session",
@@ -58,6 +59,7 @@ class Vmotion:
         self._session = session
         self._reports = reports
         self.guesses = 0
+        self._asked_at: float | None = None  # when a BEGIN came that waits for a decision
         self.pending: bytes | None = None
         self.pending_timer = Timer(context.clock)
         self.unacknowledged: bytes | None = None
@@ -80,6 +82,7 @@ class Vmotion:
 
     def wait_for_decision(self, sequence: bytes, seconds: float) -> None:
         """Answer BEGIN with NOTNOW in `seconds`, unless it is decided before."""
+        self._asked_at = self._context.clock.seconds()
         self.pending = sequence
         self.pending_timer.start(seconds, self._give_up)
 
@@ -102,10 +105,14 @@ class Vmotion:
         if context.stopping():
             self.refuse(sequence, "the server is shutting down")
             return
-        match context.peers.begin(console, line, sequence, context.clock.seconds()):
+        now = context.clock.seconds()
+        asked_at, self._asked_at = self._asked_at, None
+        match context.peers.begin(console, line, sequence, now):
             case Goahead(credential, replaced):
                 console.link.migrate()
                 line.go_ahead(credential)
+                began = now if asked_at is None else asked_at
+                context.tally.goahead.observe(context.clock.seconds() - began)
                 self.await_acknowledgement(credential, ACKNOWLEDGED)
                 context.send(replaced, LineEvent.DISMISSED)
                 self._reports.note("vmotion-goahead", console=console.title)
@@ -128,6 +135,8 @@ class Vmotion:
 
     def refuse(self, sequence: bytes, reason: str) -> None:
         """Answer BEGIN with NOTNOW."""
+        self._asked_at = None
+        self._context.tally.not_now += 1
         self._line.not_now(sequence)
         self._reports.warn("vmotion-not-now", reason)
 

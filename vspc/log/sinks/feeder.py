@@ -85,6 +85,11 @@ class Feeder:
 
     # From any thread
 
+    @property
+    def failing(self) -> bool:
+        """Whether the outlet does not take it."""
+        return self._backoff.failing
+
     def start(self) -> None:
         """Begin."""
         self._worker.start()

@@ -1,0 +1,1 @@
+"""Numbers for Prometheus, and whether the server is well, by HTTP. Nothing is changed here."""
