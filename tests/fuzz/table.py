@@ -1,9 +1,15 @@
 """Every fuzz target."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import lines, streams, wire
+from tests.fuzz.targets import files, lines, ssh, streams, wire
 
-TARGETS: tuple[Target, ...] = (*wire.TARGETS, *lines.TARGETS, *streams.TARGETS)
+TARGETS: tuple[Target, ...] = (
+    *wire.TARGETS,
+    *lines.TARGETS,
+    *streams.TARGETS,
+    *ssh.TARGETS,
+    *files.TARGETS,
+)
 
 
 def target(name: str) -> Target:
