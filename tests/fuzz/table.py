@@ -1,14 +1,16 @@
 """Every fuzz target."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import files, lines, ssh, streams, wire
+from tests.fuzz.targets import files, lines, operators, ssh, storage, streams, wire
 
 TARGETS: tuple[Target, ...] = (
     *wire.TARGETS,
     *lines.TARGETS,
     *streams.TARGETS,
+    *operators.TARGETS,
     *ssh.TARGETS,
     *files.TARGETS,
+    *storage.TARGETS,
 )
 
 
