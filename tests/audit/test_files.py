@@ -68,6 +68,10 @@ class Reading(SynchronousTestCase):
         self.path.write_bytes(event(1))
         self.assertEqual(self.read_all(AuditQuery(0.0)), [1])
 
+    def test_a_line_that_is_nested_too_deeply_is_passed_over(self) -> None:
+        self.path.write_bytes(event(1) + b'{"a":' * 5000 + b"\n" + event(2))
+        self.assertEqual(self.read_all(AuditQuery(0.0)), [1, 2])
+
     def test_only_what_is_sought(self) -> None:
         self.path.write_bytes(
             event(1, operator="alice", name="web01", zone="prod", console="c1")

@@ -86,7 +86,7 @@ class Numbers(WithFile):
     def test_lines_that_are_none_of_ours_do_not_matter(self) -> None:
         self.run_once(2)
         with self.path.open("ab") as file:
-            file.write(b'{"seq": true}\n[1]\nxyz\n\n')
+            file.write(b'{"seq": true}\n[1]\nxyz\n\n' + b"[" * 5000 + b"\n")
         beside(self.path).unlink()
         self.run_once(0)
         last = json.loads(self.path.read_bytes().splitlines()[-1])

@@ -218,6 +218,8 @@ class ChannelTests(SynchronousTestCase):
             [frame(b"V", b"no JSON")],
             [frame(b"V", b'{"words": "list"}')],
             [verb("log", terminal={"kind": "xterm"})],
+            [verb("log", terminal={"kind": "xterm", "columns": float("inf"), "rows": 1})],
+            [frame(b"V", b"[" * 50_000)],
             [verb("log"), piece * (2 * WINDOW // FRAME + 1)],
             [b"\xff\xff\xff\xffV"],
             [b"\0\0\0\0"],

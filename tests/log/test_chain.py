@@ -68,6 +68,12 @@ class Chained(WholeLog):
         chain.write_bytes(b"".join(lines))
         self.assertIn("the chain is broken", verify(self.root).wrong[-1])
 
+    def test_a_line_of_nonsense_breaks_it_too(self) -> None:
+        chain = self.root / "chain"
+        for line in (b"[" * 5000, b'{"version": 1, "number": 1e999}'):
+            chain.write_bytes(line + b"\n")
+            self.assertIn("the chain is broken", verify(self.root).wrong[-1])
+
     def test_a_chain_that_was_made_anew_is_not_the_one_whose_head_was_sent(self) -> None:
         heads = {link.number: link.head for link in links(self.root / "chain")}
         sent = [f"x info log-chain number={n} head={head}" for n, head in heads.items()]

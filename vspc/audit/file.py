@@ -66,7 +66,7 @@ def number_of(line: bytes) -> int:
     """The number of a line; 0 if it is none of ours."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     seq = found.get("seq") if isinstance(found, dict) else None
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq > 0 else 0

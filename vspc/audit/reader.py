@@ -175,7 +175,7 @@ def _prefilter(sought: AuditQuery) -> Callable[[bytes], object]:
 def _is_sought(sought: AuditQuery, line: bytes) -> bool:
     try:
         event = json.loads(line)
-    except ValueError:  # what a crash has left
+    except (ValueError, RecursionError):  # what a crash has left
         return False
     if not isinstance(event, dict) or not all(isinstance(event.get(n), str) for n in _NAMED):
         return False

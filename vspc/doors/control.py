@@ -41,6 +41,9 @@ PATH_LIMIT = 100
 _LENGTH = struct.Struct(">I")
 _SIZE_LIMIT = 1000
 
+_MALFORMED = (ValueError, LookupError, TypeError, OverflowError, RecursionError)
+"""What a frame raises that is not as it should be; JSON may have infinities, and be deep."""
+
 log = Logger()
 
 
@@ -121,7 +124,7 @@ class ControlChannel(FrameReceiver):
             return
         try:
             super().dataReceived(data)  # type: ignore[no-untyped-call]
-        except (ValueError, LookupError, TypeError) as error:
+        except _MALFORMED as error:
             log.warn("control-failed", address=self.address, reason=f"malformed frame: {error}")
             self.finish(1)
 
@@ -240,7 +243,7 @@ class ControlChannel(FrameReceiver):
 
 
 def _terminal(described: Any) -> Terminal | None:
-    """A terminal as the client describes it; raises ValueError, KeyError or TypeError."""
+    """A terminal as the client describes it; raises what `_MALFORMED` has."""
     if described is None:
         return None
     columns, rows = int(described["columns"]), int(described["rows"])

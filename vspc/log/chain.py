@@ -168,7 +168,7 @@ def _read(line: bytes, place: str) -> ChainLink:
             tuple(map(str, facts["blocks"])),
             str(facts["index"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise BrokenChain(f"{place} is damaged") from None
 
 
