@@ -32,7 +32,7 @@ FILES = {
 """Files that blocks name."""
 
 ELSEWHERE = {"esxcli", "govc", "pwsh", "qemu-system-x86_64", "sudo", "python3", "install", "socat"}
-ELSEWHERE |= {"SYSLOG", "7d"}
+ELSEWHERE |= {"promtool", "SYSLOG", "7d"}
 """Programs of other machines and of root, a file on another machine, a time that no test waits:
 what is with them in a block is not run.
 """
