@@ -14,7 +14,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/$(CACHE)/hypothesis
 
 # What tests skip for want of (tests/programs.py names the program of each package).
 PACKAGES := make util-linux openssh-client libpam0g libpam-modules procps tmux qemu-system-x86 busybox-static asciinema logrotate prometheus \
-    ser2net socat telnet telnet-ssl openssl netcat-openbsd nftables conserver-server conserver-client bash zsh groff-base mandoc gdb prometheus
+    ser2net socat telnet telnet-ssl openssl netcat-openbsd nftables conserver-server conserver-client bash zsh groff-base mandoc gdb systemd prometheus
 KERNEL := linux-image-cloud-amd64
 KERNEL_DIR := /var/cache/vspc-guest
 

@@ -38,6 +38,7 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
         "qemu-system-x86_64": "qemu-system-x86",
         "ser2net": "ser2net",
         "socat": "socat",
+        "systemd-analyze": "systemd",
         "telnet": "telnet",
         "telnet-ssl": "telnet-ssl",
         "tmux": "tmux",

@@ -6,6 +6,7 @@
 import os
 import re
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
@@ -244,6 +245,48 @@ def place(value: object, base: Path) -> Path:
     return base / value
 
 
+CREDENTIAL = "credential:"
+"""Begins the name of a credential, in the place of a path."""
+
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""The variable by which systemd names the directory of a service's credentials."""
+
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+
+_CREDENTIALS = Path("/run/credentials/vspc.service")
+"""That directory, for other processes than the service."""
+
+_STORE = Path("/etc/credstore")
+"""Where our unit takes credentials from; there they have our name in front."""
+
+
+def file_place(value: object, base: Path, environment: Mapping[str, str] | None = None) -> Path:
+    """The path of a file to read, relative to `base`; `credential:NAME` is what systemd has given
+    to the service by LoadCredential (systemd.exec(5)). Before the service has been started that is
+    looked for where it will be taken from, for `vspc check`.
+    """
+    path = place(value, base)
+    if not isinstance(value, str) or not value.startswith(CREDENTIAL):
+        return path
+    name = value.removeprefix(CREDENTIAL)
+    if not _CREDENTIAL.fullmatch(name):
+        allowed = 'expected such as "credential:tls.key"'
+        raise InvalidValue(f"{shown(value)} is not a credential", allowed)
+    given = (os.environ if environment is None else environment).get(CREDENTIALS_DIRECTORY)
+    if given:
+        return Path(given) / name
+    stored = _STORE / f"vspc.{name}"
+    return _CREDENTIALS / name if _exists(_CREDENTIALS / name) or not _exists(stored) else stored
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there, as far as this process may see."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def state_file(value: object) -> StateFile:
     """A path, relative to state_dir."""
     return StateFile(place(value, Path()))
@@ -254,7 +297,7 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 def readable(value: object, base: Path) -> Readable:
     """A file that can be read now."""
-    path = place(value, base)
+    path = file_place(value, base)
     try:
         with path.open("rb") as file:
             file.read(1)
