@@ -1,5 +1,6 @@
 """Files of keys that systemd gives to the service: `credential:NAME` in the place of a path."""
 
+import os
 from pathlib import Path
 
 from tests.config.test_load import KEY, ConfigTest
@@ -45,7 +46,7 @@ class Credentials(ConfigTest):
                 values.file_place(f"credential:{name}", BASE, {})
 
     def test_keys_of_an_operator_come_from_one(self) -> None:
-        self.patch(values.os, "environ", {values.CREDENTIALS_DIRECTORY: str(self.given)})
+        self.patch(os, "environ", {values.CREDENTIALS_DIRECTORY: str(self.given)})
         (self.given / "alice").write_text(KEY)
         config = self.load("[operators.alice]\nauthorized_keys_file = 'credential:alice'\n")
         self.assertEqual(len(config.operators["alice"].keys), 1)
