@@ -164,7 +164,7 @@ class LogCursor:
     offset: int
     until: int | None = None
     ended: bool = field(default=False, init=False)
-    _waited: float = field(default=0.0, init=False)
+    _waits_since: float | None = field(default=None, init=False)
     _is_first: bool = field(default=True, init=False)
     _seen: list[Marker] = field(factory=list, init=False)  # those at `offset` that were given
 
@@ -173,10 +173,11 @@ class LogCursor:
 
         At the end of the log it waits for a moment. Raises `LogStalled`.
         """
-        if self._waited >= PATIENCE:
+        clock = self._context.clock
+        if self._waits_since is not None and clock.seconds() - self._waits_since >= PATIENCE:
             raise LogStalled
         if not self._is_first:
-            await sleep(self._context.clock, AGAIN if self.ended else 0.0)
+            await sleep(clock, AGAIN if self.ended else 0.0)
         self._is_first = False
         offset, room, until = self.offset, min(room, PIECE), self.until
         page = await ask(self._context, self._console, lambda kept: kept.read(offset, room, until))
@@ -184,10 +185,12 @@ class LogCursor:
             # The disk is full, or does not answer: memory may have more.
             page = remembered(self._console).read(offset, PIECE, until)
         page = self._filled(page, room)
-        moved = page.next > offset
+        if page.next > offset or not page.ended:
+            self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = clock.seconds()
         items = list(self._unseen(page))
         self.ended = page.ended
-        self._waited = self._waited + AGAIN if page.ended and not moved else 0.0
         return items
 
     def _is_short(self, page: LogPage) -> bool:

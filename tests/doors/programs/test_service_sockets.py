@@ -1,7 +1,9 @@
 """Sockets that VMs ask for by their service URIs."""
 
 from pathlib import Path
+from typing import cast
 
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doors.programs.support import Client, Hall, entry
@@ -36,7 +38,7 @@ class ServiceSocketTest(SynchronousTestCase):
         return sorted(port for _, port in self.hall.reactor.factories if port != 4001)
 
     def warnings(self) -> list[str]:
-        return [reason for _, _, reason in sorted(self.sockets._told)]
+        return [reason for _, (_, reason) in sorted(self.sockets._told.items())]
 
     def test_a_vm_gets_the_socket_that_it_asks_for(self) -> None:
         console = self.vm("web01", "tcp://:2001")
@@ -114,3 +116,21 @@ class ServiceSocketTest(SynchronousTestCase):
         asked = SETTINGS.socket("web01", 2002, False, False)
         self.assertRaises(SocketError, self.hall.door.serve, (asked,))
         self.hall.reload(entry(port=4001))
+
+    def test_however_many_are_refused_each_is_logged_once_while_its_console_is_there(self) -> None:
+        logged: list[object] = []
+
+        def keep(event: LogEvent) -> None:
+            if event.get("log_format") == "service-socket-refused":
+                logged.append(event["console"])
+
+        observer = cast(ILogObserver, keep)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        names = [f"web{number}" for number in range(1, 5)]
+        consoles = [self.vm(name, ":9", number) for number, name in enumerate(names, 1)]
+        self.assertEqual(logged, names)
+        self.hall.roster.forget(consoles[0])
+        self.hall.settle()
+        self.vm(names[0], ":9", 1)
+        self.assertEqual(logged, [*names, names[0]])

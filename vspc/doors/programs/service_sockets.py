@@ -14,9 +14,6 @@ from vspc.console.roster import Roster
 from vspc.doors.programs.door import SocketError
 from vspc.wire.uri import Scheme, socket_of
 
-TOLD = 4096
-"""Refusals that are remembered, each to be logged once; then all may be logged again."""
-
 _log = Logger(namespace="vspc.doors.programs")
 
 
@@ -38,7 +35,7 @@ class ServiceSockets:
         self._settings = settings
         self._serve = serve
         self._served: dict[int, SocketSettings] = {}  # by port
-        self._told: set[tuple[str, int, str]] = set()
+        self._told: dict[str, tuple[int, str]] = {}  # by console, while it is there
         self._is_due = False
 
     def on_event(self, event: Event) -> None:
@@ -80,6 +77,7 @@ class ServiceSockets:
         settings, found = self._settings(), dict[int, SocketSettings]()
         if settings is None:
             return found
+        self._told = {each: told for each, told in self._told.items() if self._roster.get(each)}
         asking = list(self._asking())
         # Those that have their port already come first.
         asking.sort(key=lambda each: not self._has(each[0], each[2]))
@@ -104,10 +102,8 @@ class ServiceSockets:
 
     def _tell(self, console: Console, port: int, why: str) -> None:
         """Log why it gets no socket, once."""
-        if len(self._told) >= TOLD:
-            self._told.clear()
-        if (console.id, port, why) not in self._told:
-            self._told.add((console.id, port, why))
+        if self._told.get(console.id) != (port, why):
+            self._told[console.id] = port, why
             _log.warn(
                 "service-socket-refused",
                 console=console.title,
