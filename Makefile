@@ -20,7 +20,7 @@ KERNEL_DIR := /var/cache/vspc-guest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage deps clean
+.PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -34,6 +34,7 @@ help:
 	@echo 'make soak-model  random virtual machines, liars and operators for SOAK_SECONDS=600'
 	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
+	@echo 'make limits      write docs/limits.md anew'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
 	@echo 'PYTHON=python3.12 chooses another Python, DEMO_PORT_OFFSET=100 other ports for the demo,'
@@ -83,6 +84,10 @@ fuzz: $(STAMP)
 coverage: $(STAMP)
 	$(BIN)/python -B -m tests.run --unit --coverage $(CACHE)/coverage
 	$(BIN)/coverage report --data-file $(CACHE)/coverage --show-missing --skip-covered
+
+limits: $(STAMP)
+	$(BIN)/python -B -m tests.limits > docs/limits.md.new
+	mv docs/limits.md.new docs/limits.md
 
 demo: $(STAMP)
 	@exec $(BIN)/python -m vspc.simulator.demo

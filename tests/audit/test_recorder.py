@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.audit.holding import assert_holds, is_one_line
 from tests.fakes import World, session
-from vspc.audit.recorder import FIELDS, AuditRecorder
+from vspc.audit.recorder import FIELDS, LIMITS, AuditRecorder
 from vspc.audit.schema import EVENTS, TEXT, Unfit, bounded, moment, value
 from vspc.console.access import Operator
 from vspc.console.session import Fact, Proof, Session
@@ -112,6 +112,11 @@ class Recorders(SynchronousTestCase):
         self.assertFalse(self.recorder.refuses)
         self.kept.refuses = True
         self.assertTrue(self.recorder.refuses)
+
+    def test_so_many_limits_are_counted_by_name(self) -> None:
+        for number in range(LIMITS + 5):
+            self.recorder.record("limit", limit=f"limit {number}")
+        self.assertEqual(len(self.recorder.limits()), LIMITS)
 
     def test_recording_never_raises(self) -> None:
         self.recorder.record("attach", object(), object())  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.audit.holding import Recorded, is_one_line
 from tests.fakes import FakeLine, World
 from vspc.audit import subscriber
-from vspc.audit.refusals import LATEST, OF_ONE, RecentRefusals
+from vspc.audit.refusals import HINT, LATEST, OF_ONE, RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber, EventRateLimit, LoginRecorder
 from vspc.console.access import Operator
 from vspc.console.authentication import RefusalCause as Cause
@@ -356,6 +356,13 @@ class LatestRefusals(SynchronousTestCase):
             self.add(f"2001:db8::{number:x}", f"reason {number}")
         kept = self.refused.latest()
         self.assertEqual((kept[0].address, len(kept)), ("192.0.2.1", 1 + OF_ONE))
+
+    def test_a_long_hint_is_cut(self) -> None:
+        kept = RecentRefusals(lambda: 0.0)
+        kept.add("login", "10.0.0.1", "alice", "unknown", "h" * (HINT + 1))
+        (one,) = kept.latest()
+        self.assertLess(len(one.hint), HINT + 20)
+        self.assertIn("+1", one.hint)
 
     def test_many_addresses_do_and_it_stays_bounded(self) -> None:
         for number in range(3000):

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock, FakeThreads
+from vspc.auth import statefile, totp
 from vspc.auth.lockouts import LIMIT, LockoutStore
 from vspc.auth.statefile import StateFile
 from vspc.auth.totp import PATIENCE, Codes
@@ -45,6 +46,12 @@ class Files(StateTest):
         for _ in range(2):
             self.file.save(lambda: 1).addCallback(errors.append)
         self.assertEqual(errors, ["no thread could be started for it"] * 2)
+
+    def test_one_that_is_longer_than_it_may_be_is_an_error(self) -> None:
+        for path in (self.path, self.path.with_suffix(".json.copy")):
+            with path.open("wb") as file:
+                file.truncate(statefile.LIMIT + 1)
+        self.assertRaises(ValueError, self.file.load)
 
     def test_while_one_is_written_only_the_latest_waits_and_all_saves_finish(self) -> None:
         told: list[int] = []
@@ -174,3 +181,21 @@ class CodeTests(StateTest):
         self.assertEqual(self.successResultOf(answer), "")
         self.threads.run()
         self.assertEqual(clock.twisted.getDelayedCalls(), [])
+
+    def test_only_so_many_usual_places_and_wrong_codes_are_remembered(self) -> None:
+        self.patch(totp, "PLACES", 2)
+        self.patch(totp, "GUESSED", 2)
+        clock = FakeClock()
+        codes = Codes(clock, self.file)
+        secret = pyotp.random_base32()
+        for name in ("alice", "bob", "carol"):
+            code = pyotp.TOTP(secret).at(int(clock.wall())).encode()
+            Deferred.fromCoroutine(codes.check(name, secret, code, "192.0.2.1"))
+            self.threads.run()
+        for name in ("dora", "alice", "emil"):
+            for _ in range(totp.WRONG):
+                Deferred.fromCoroutine(codes.check(name, secret, b"1", "192.0.2.1"))
+        refused = Deferred.fromCoroutine(codes.check("alice", secret, b"1", "198.51.100.1"))
+        self.assertIn("none is checked", self.successResultOf(refused))  # her place is forgotten
+        counted = Deferred.fromCoroutine(codes.check("dora", secret, b"1", "198.51.100.1"))
+        self.assertIn("wrong code", self.successResultOf(counted))  # and so are dora's ten

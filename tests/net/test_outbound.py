@@ -139,6 +139,15 @@ class Names(OutboundTest):
         self.assertEqual(self.why(connecting), (FailureKind.REFUSED, reason))
         self.assertEqual(self.built, ["2001:db8::9", "192.0.2.9"])
 
+    def test_of_very_many_addresses_the_first_are_tried(self) -> None:
+        self.dialling.hosts["moxa"] = [f"192.0.2.{n}" for n in range(1, 9)]
+        connecting = self.connect(Destination("moxa", 4001))
+        self.reactor.thread()
+        for _ in range(outbound.ADDRESSES):
+            self.dialling.take().refuse()
+        self.assertEqual(self.why(connecting)[0], FailureKind.REFUSED)
+        self.assertEqual(self.built, [f"192.0.2.{n}" for n in range(1, outbound.ADDRESSES + 1)])
+
     def test_what_is_checked_is_what_is_connected_to(self) -> None:
         self.dialling.hosts["moxa"] = ["127.0.0.1", "192.0.2.9"]
         permits = "192.0.2.9".__eq__

@@ -6,7 +6,14 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.authorities import certificate
-from vspc.net.certificates import WARN_DAYS, Validity, presented_host, validity_of
+from vspc.net.certificates import (
+    NAMES,
+    WARN_DAYS,
+    Validity,
+    alternative_names,
+    presented_host,
+    validity_of,
+)
 from vspc.net.tls import YEARS, load_pair
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -14,6 +21,11 @@ END = datetime(2026, 12, 31, tzinfo=UTC)
 
 
 class Periods(SynchronousTestCase):
+    def test_of_very_many_names_the_first_are_looked_at(self) -> None:
+        made = certificate("web", names=[f"h{n}.example" for n in range(NAMES + 5)])
+        found = alternative_names(made.certificate)
+        self.assertEqual(found, tuple(f"h{n}.example" for n in range(NAMES)))
+
     def test_the_message_at_each_time(self) -> None:
         period = Validity(BEGIN, END)
         second, day = timedelta(seconds=1), timedelta(days=1)

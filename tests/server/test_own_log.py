@@ -11,7 +11,7 @@ from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.common.text import safe
-from vspc.server.own_log import WAITING, LineWriter, ServerLog, event_reporter
+from vspc.server.own_log import VALUE, WAITING, LineWriter, ServerLog, event_reporter
 
 
 class Lines(SynchronousTestCase):
@@ -34,6 +34,11 @@ class Lines(SynchronousTestCase):
         self.logger().info("vm-lost", console="web 01", count=3, secure=True, uuid=None)
         self.assertRegex(self.text(), r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info vm-lost ")
         self.assertEqual(self.words(), 'info vm-lost console="web 01" count=3 secure=yes\n')
+
+    def test_a_long_value_is_cut_with_its_length(self) -> None:
+        self.logger().info("vm-lost", reason="x" * (VALUE + 1))
+        self.assertLess(len(self.words()), VALUE + 60)
+        self.assertIn("+1", self.words())
 
     def test_an_escape_is_there_once_and_a_backslash_ends_no_field(self) -> None:
         log = self.logger()

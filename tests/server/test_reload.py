@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.config.test_load import KEY
 from vspc.config import Config, load
 from vspc.console.access import Operator, Subject
+from vspc.server import reload
 from vspc.server.reload import Live, changes, needs_restart
 
 RULE = """
@@ -37,6 +38,13 @@ class Rights(SynchronousTestCase):
             self.assertEqual(live.rights(alice, Subject("db1", "default", None)), frozenset())
         live.take(self.config("other"))
         self.assertEqual(live.rights(alice, web), frozenset())
+
+    def test_so_many_decisions_are_remembered_then_they_are_made_anew(self) -> None:
+        self.patch(reload, "REMEMBERED", 3)
+        live, alice = Live(self.config("net")), Operator("alice")
+        for number in range(10):
+            self.assertEqual(live.rights(alice, Subject(f"web{number}", "default", None)), {"read"})
+            self.assertLess(live._remembered, 3)
 
     def test_a_rename_is_another_question(self) -> None:
         live = Live(self.config("net"))

@@ -144,6 +144,14 @@ class InputTests(BenchCase):
         self.assertEqual(1, len(self.bench.logged("ssh-refused")))
         self.assertEqual("closed", program.heard[-1])
 
+    def test_a_packet_over_the_limit_ends_the_connection(self) -> None:
+        number, program = self.bench.running(self.client)
+        self.say(DATA, uint32(number), string(b"x" * limits.CHANNEL_PACKET))
+        self.assertFalse(self.client.lost)
+        self.say(DATA, uint32(number), string(b"x" * (limits.CHANNEL_PACKET + 1)))
+        self.assertTrue(self.client.lost)
+        self.assertEqual(sum(map(len, program.heard[:-1])), limits.CHANNEL_PACKET)
+
     def test_consuming_more_than_there_was_opens_no_more(self) -> None:
         number, program = self.bench.running(self.client)
         program.takes = False

@@ -24,6 +24,7 @@ from vspc.console.authentication import (
     Verdict,
 )
 from vspc.console.session import Proof
+from vspc.ssh import limits
 from vspc.wire.ssh import string, uint32
 
 INFO_REQUEST, INFO_RESPONSE = 60, 61
@@ -138,6 +139,14 @@ class Conversing(ConversingTest):
         self.assertEqual(self.slow.heard, [("alice", b"right")])
         self.go_on()
         self.assertEqual(self.counts(), (1, 0, 1))
+
+    def test_an_answer_over_the_limit_ends_the_connection(self) -> None:
+        self.request()
+        self.go_on()
+        self.answer(b"x" * (limits.ANSWER_LIMIT + 1))
+        self.settle()
+        self.assertTrue(self.client.lost)
+        self.assertEqual(self.slow.heard, [])
 
     def test_a_second_answer_ends_the_connection_and_changes_no_verdict(self) -> None:
         self.request()

@@ -301,6 +301,19 @@ class RekeyTests(SynchronousTestCase):
         self.assertFalse(self.client.lost)
         self.assertFalse(self.server.exchanging)
 
+    def test_a_client_that_does_not_take_part_in_one_is_disconnected(self) -> None:
+        self.client.ssh_KEXINIT = lambda _packet: None
+        self.patch(limits, "REKEY_BYTES", 1)
+        self.client.say(IGNORE, string(b"x" * 100))
+        self.bench.settle()
+        self.assertTrue(self.server.exchanging)
+        for second in range(int(limits.REKEY_TIMEOUT) - 1):
+            self.assertFalse(self.client.lost, second)
+            self.client.say(IGNORE, string(b""))  # it is there
+            self.bench.pass_time(1)
+        self.bench.pass_time(2)
+        self.assertTrue(self.client.lost)
+
     def test_after_many_bytes_too_in_either_direction(self) -> None:
         self.patch(limits, "REKEY_BYTES", 200_000)
         number, program = self.bench.running(self.client)

@@ -23,7 +23,7 @@ from tests.ssh.bench import (
 )
 from vspc.config.credentials import fingerprint
 from vspc.console.logins import Login, LoginConnection, LoginObserver
-from vspc.ssh.limits import PROBES_PER_FAILURE, SshLimits
+from vspc.ssh.limits import PROBES_PER_FAILURE, REASON_SHOWN, SshLimits
 from vspc.wire.ssh import string
 
 APPLICATION = b"ssh:"
@@ -334,6 +334,19 @@ class Told(SynchronousTestCase):
         self.assertEqual(
             told, [("alice", "the key's expiry-time is past"), ("dora", "key not authorised")]
         )
+
+    def test_a_long_reason_is_cut(self) -> None:
+        bench = Bench()
+        bench.watch(self)
+        reason = "x" * (REASON_SHOWN + 1)
+        bench.directory.refusals = {ALICE.public().blob(): reason}
+        client = bench.asking()
+        probe(client, b"alice", ALICE)
+        client.server.transport.abortConnection()
+        bench.settle()
+        [event] = bench.logged("login-failed")
+        self.assertLess(len(str(event["reason"])), REASON_SHOWN + 20)
+        self.assertIn("+1", str(event["reason"]))
 
     def test_a_login_over_the_session_limit_is_logged_as_refused(self) -> None:
         class Full(LoginObserver):

@@ -58,6 +58,7 @@ SUMMARIES = 100
 """Addresses that get a count each at a time; others are counted together."""
 
 MINUTE = 60.0
+"""Seconds in which lines are counted."""
 
 
 @frozen

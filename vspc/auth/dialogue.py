@@ -19,6 +19,7 @@ OUTPUT = 64 * 1024
 """Bytes that a program may print."""
 
 QUESTIONS = 20
+"""Questions of one run."""
 
 TEXT = 1024
 """Characters of a question or a reason that are shown."""

@@ -101,6 +101,7 @@ class SafeOutputStream:
     """
 
     LONGEST = 4096
+    """Bytes of an unfinished sequence that are held back."""
 
     def __init__(self) -> None:
         self._decoder = getincrementaldecoder("utf-8")("replace")

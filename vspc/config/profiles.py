@@ -13,6 +13,7 @@ MAX_KEYS = 64
 
 MAX_COLUMNS = 300
 MAX_ROWS = 100
+"""Columns and rows of a terminal that can be configured."""
 
 _CARET = re.compile(r"\^([@A-Za-z\[\\\]_^?])")
 _KEYS_ALLOWED = f"""expected keys such as "^L"; ^X is Control-X, ^^ a ^, {MAX_KEYS} bytes at most"""

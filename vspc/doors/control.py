@@ -51,6 +51,7 @@ class FrameReceiver(Int32StringReceiver):
     """Takes a stream apart; raises ValueError for a frame that is too long."""
 
     MAX_LENGTH = 1 + FRAME
+    """Bytes of a frame, its kind included."""
 
     def __init__(self, received: Callable[[bytes, bytes], None]) -> None:
         """`received(letter, data)` is called for each frame."""

@@ -7,8 +7,11 @@ import termios
 from contextlib import suppress
 from typing import Any
 
-IDLE, INTERVAL, PROBES = 60, 5, 5
-"""Seconds of silence before the first keepalive probe, seconds between probes, and how many."""
+IDLE, INTERVAL = 60, 5
+"""Seconds of silence before the first keepalive probe, and between probes."""
+
+PROBES = 5
+"""Probes without an answer after which a connection has failed."""
 
 _INT = struct.Struct("i")
 _OPTIONS = (

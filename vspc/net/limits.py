@@ -18,6 +18,7 @@ HOSTS = 4096
 """Hosts that are remembered for that; the least recent is forgotten first."""
 
 MINUTE = 60.0
+"""Seconds in which they are counted."""
 
 T = TypeVar("T")
 

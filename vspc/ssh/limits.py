@@ -187,6 +187,7 @@ FREE_FAILURES = 20
 """Failures of one (address, operator) without a delay; one is forgiven every 3 s."""
 
 FORGIVEN_PER_SECOND = FREE_FAILURES / 60
+"""Failures that are forgotten in a second: all of those in a minute."""
 
 DELAY_STEP = 0.5
 DELAY_LIMIT = 5.0

@@ -28,6 +28,7 @@ GUESSES = 20
 """Unknown credentials of one host in a minute that are a security event."""
 
 MINUTE = 60.0
+"""Seconds."""
 
 HOSTS = 4096
 """Hosts whose guesses are counted; the longest silent is forgotten first."""
