@@ -1,14 +1,24 @@
 """Commands of the machine: what they read, and how long they wait."""
 
+import io
 import os
 import socket
+import sys
+from contextlib import redirect_stderr
 
 from tests.cli.test_cli import CliTest
 from vspc.cli import local
 from vspc.cli.completion import names
 from vspc.cli.importing.conman import LIMIT
 from vspc.cli.importing.conserver_grammar import FILES_LIMIT, TOTAL_LIMIT
+from vspc.cli.setup.questions import TRIES, Unanswered, ask
+from vspc.common.values import InvalidValue
 from vspc.doors.control import CONTROL
+
+
+def networks(answer: str) -> str:
+    """Takes nothing."""
+    raise InvalidValue(f"{answer} is not a network", "10.0.0.0/24 is one")
 
 
 class Reading(CliTest):
@@ -26,6 +36,13 @@ class Reading(CliTest):
         status, _, err = self.run_main("import", self.write(text), "--format", "conserver")
         self.assertEqual(status, 1)
         self.assertIn(f"at most {FILES_LIMIT} files", err)
+
+    def test_nothing_is_written_after_so_many_wrong_answers(self) -> None:
+        answers = io.StringIO("nonsense\n" * (TRIES + 1))
+        self.patch(sys, "stdin", answers)
+        with redirect_stderr(io.StringIO()):
+            self.assertRaises(Unanswered, ask, "Networks: ", networks)
+        self.assertEqual(answers.read(), "nonsense\n")
 
 
 class AServerThatDoesNotAnswer(CliTest):

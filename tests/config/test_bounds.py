@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.config.test_load import KEY, ConfigTest
 from vspc.common.values import InvalidLines, InvalidValue
+from vspc.config.alerting import HEADERS_LIMIT, headers_file
 from vspc.config.checks import NAME_LIMIT
 from vspc.config.credentials import KEYS_FILE_LIMIT, SECRET_FILE_LIMIT, hash_file, keys_file
 from vspc.config.dialling import COUNT, PATH_LIMIT
@@ -31,6 +32,7 @@ class Bounds(ConfigTest):
             (KEYS_FILE_LIMIT, keys_file),
             (SECRET_FILE_LIMIT, hash_file),
             (CONSOLES_LIMIT, consoles_file),
+            (HEADERS_LIMIT, headers_file),
         ):
             with self.assertRaises(InvalidValue) as caught:
                 read(self.file(limit + 1))

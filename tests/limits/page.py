@@ -40,6 +40,7 @@ ROOMS = {
     "log": "The log of the VMs",
     "audit": "The audit file",
     "server": "The server",
+    "alerts": "Alerts",
     "config": "Files of the configuration",
     "common": "Everywhere",
     "cli": "The commands of this machine",
