@@ -83,6 +83,7 @@ def trial_facts(name: str, at: float) -> dict[str, Any]:
         "from": 0,
         "to": 0,
         "suppressed": 0,
+        "panic": None,
         "test": True,
     }
 

@@ -15,12 +15,13 @@ from twisted.internet.defer import DeferredSemaphore
 from vspc.alerts.actions import PROGRAMS, action_of
 from vspc.alerts.delivery import DELIVERY_TIME, AlertAction, Delivery, Undelivered
 from vspc.alerts.facts import alert_facts, trial_facts
-from vspc.alerts.matching import PatternSet
+from vspc.alerts.matching import FoundLine, PatternSet
 from vspc.alerts.queue import AlertQueue, QueuedAlert, Report
 from vspc.alerts.scanner import OutputScanner, PatternMatch, Search
 from vspc.common.clock import Clock
 from vspc.common.worker import WorkerPool
 from vspc.config.alert_settings import AlertSettings, named_alerts
+from vspc.config.alerting import BUILT_IN, PANIC_PATTERNS
 from vspc.console.access import matches
 from vspc.console.alerts import AlertState, UnknownAlert
 from vspc.console.console import Console
@@ -36,6 +37,9 @@ SYSLOG_THREADS = 2
 
 SKIPPED_INTERVAL = 60.0
 """Seconds between two messages that output was not looked at."""
+
+Panicked = Callable[[Console, FoundLine, str], int | None]
+"""A kernel gave up: the number under which the output is kept, None if it is not."""
 
 
 @define(eq=False)
@@ -97,8 +101,11 @@ class AlertService:
         self.queue = AlertQueue(directory, self._disk.submit, context.in_reactor, context.report)
         self.find: Callable[[str], Console | None] = lambda _id: None
         """The console with that id."""
+        self.panicked: Panicked | None = None
+        """Called for the built-in patterns of panics; None: they count for alerts only."""
         self._times = AlertTimes()
         self._rules: tuple[_Rule, ...] = ()
+        self._panics: dict[int, str] = {}
         self._states: dict[str, AlertState] = {}
         self._told = float("-inf")
 
@@ -124,6 +131,9 @@ class AlertService:
         for rule in before.values():
             if all(rule.delivery is not each.delivery for each in self._rules):
                 rule.delivery.stop()
+        self._panics = {}
+        if self.panicked is not None:
+            self._panics = {_place(places, BUILT_IN[name]): name for name in PANIC_PATTERNS}
         self._states = {name: each for name, each in self._states.items() if name in names}
         self.queue.keep(names)
         self.observer.use(Search(PatternSet(list(places)), self._select, self._found))
@@ -153,7 +163,7 @@ class AlertService:
         console = self.find(console_id)
         if console is None:
             return frozenset()
-        wanted = set[int]()
+        wanted = set(self._panics)
         for rule in self._rules:
             if _is_about(rule.settings, console):
                 wanted |= rule.labels.keys()
@@ -173,12 +183,17 @@ class AlertService:
                 self._matched(console, match)
 
     def _matched(self, console: Console, match: PatternMatch) -> None:
+        panic: int | None = None
+        if self.panicked is not None and match.which in self._panics:
+            panic = self.panicked(console, match.line, self._panics[match.which])
         for rule in self._rules:
             label = rule.labels.get(match.which)
             if label is not None and _is_about(rule.settings, console):
-                self._fire(rule, console, match, label)
+                self._fire(rule, console, match, label, panic)
 
-    def _fire(self, rule: _Rule, console: Console, match: PatternMatch, label: str) -> None:
+    def _fire(
+        self, rule: _Rule, console: Console, match: PatternMatch, label: str, panic: int | None
+    ) -> None:
         name, now = rule.settings.name, self._context.clock.seconds()
         state = self._states.get(name, _fresh(rule))
         lines = match.more + 1
@@ -188,7 +203,7 @@ class AlertService:
             return
         at = self._context.clock.wall()
         facts = alert_facts(name, label, at, console, match.line)
-        facts["suppressed"] = left_out
+        facts |= {"suppressed": left_out, "panic": panic}
         self.queue.add(QueuedAlert.of(facts, at))
         rule.delivery.wake()
         self._states[name] = evolve(

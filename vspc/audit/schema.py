@@ -89,7 +89,7 @@ EVENTS: Mapping[str, EventSchema] = MappingProxyType(
         "describe": _of(_YES, _YES, "bytes result"),
         "msg": _of(_YES, _YES, "bytes recipients"),
         "kick": _of(_YES, _MAY, "kind count", "subject operators result"),
-        "log-read": _of(_YES, _YES, "verb", "offset end bytes follow result detail"),
+        "log-read": _of(_YES, _YES, "verb", "offset end bytes follow panic result detail"),
         "export": _of(_YES, _YES, "format", "offset end bytes result"),
         "session-play": _of(_YES, _MAY, "subject format result", "offset end bytes"),
         "raw": _of(_YES, _YES, "offset"),

@@ -1,4 +1,4 @@
-"""[[alert]]: which lines of output are worth telling, and to whom."""
+"""[[alert]] and [panics]: what output of VMs is worth telling, to whom, and what of it is kept."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ from vspc.config.alerting import (
     WebhookUrl,
     alert_name,
 )
-from vspc.config.checks import checked, some, within_time
+from vspc.config.checks import checked, some, within_size, within_time
 from vspc.config.checks import within as between
-from vspc.config.values import Duration, Pattern, ProgramPath, Readable, Target
+from vspc.config.values import Duration, Pattern, ProgramPath, Readable, Size, Target
 
 MAX_ALERTS = 100
 """[[alert]] tables."""
@@ -74,3 +74,15 @@ def named_alerts(alerts: tuple[AlertSettings, ...]) -> tuple[AlertSettings, ...]
 def default_name(index: int) -> str:
     """The name of a table without one, by its place from 0."""
     return f"alert-{index + 1}"
+
+
+@frozen
+class PanicSettings:
+    """[panics]: the end of a console's output, kept apart when its VM's kernel gives up."""
+
+    enabled: bool = True
+    keep: Duration = field(default=Duration(90 * 86400.0), metadata=within_time(60, 36525 * 86400))
+    before: Size = field(default=Size(1 << 20), metadata=within_size(4 << 10, 4 << 20))
+    after: Duration = field(default=Duration(30.0), metadata=within_time(1, 600))
+    max_console: int = field(default=10, metadata=between(1, 1000))
+    max_total: Size = field(default=Size(1 << 30), metadata=within_size(1 << 20, 1 << 50))

@@ -18,6 +18,9 @@ from vspc.config.values import expression
 
 BuiltIn = Literal["panic", "oops", "bsod", "out-of-memory", "soft-lockup", "read-only"]
 
+PANIC_PATTERNS: tuple[BuiltIn, ...] = ("panic", "oops", "bsod")
+"""After these the end of a console's output is kept ([panics])."""
+
 BUILT_IN: Mapping[BuiltIn, str] = MappingProxyType(
     {
         # Linux; BSD and illumos; XNU; Xen; ESXi.

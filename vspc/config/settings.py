@@ -10,7 +10,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from vspc.common.addresses import LOOPBACK, Network
-from vspc.config.alert_settings import AlertSettings, alert_count
+from vspc.config.alert_settings import AlertSettings, PanicSettings, alert_count
 from vspc.config.breaks import BreakStep, break_name, break_sequences, break_steps
 from vspc.config.checks import (
     COMPUTED,
@@ -318,6 +318,7 @@ class Config:
     group: tuple[GroupSettings, ...] = ()
     break_: tuple[BreakSettings, ...] = field(default=(), metadata=checked(break_sequences))
     alert: tuple[AlertSettings, ...] = field(default=(), metadata=checked(alert_count))
+    panics: PanicSettings = field(factory=PanicSettings)
     path: Path = field(default=Path(), metadata=COMPUTED)
     warnings: tuple[str, ...] = field(default=(), metadata=COMPUTED)
     lines: TomlLines = field(factory=TomlLines, eq=False, repr=False, metadata=COMPUTED)

@@ -1,4 +1,6 @@
-"""What becomes of the output of VMs: the log and the alerts, opened, reloaded and closed."""
+"""What becomes of the output of VMs: the log, alerts, what is kept of panics; opened, reloaded, and
+closed.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +8,18 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from vspc.alerts.matching import FoundLine
 from vspc.alerts.service import AlertContext, AlertService
 from vspc.common.clock import Clock
+from vspc.common.worker import WorkerPool
 from vspc.config import Config
+from vspc.console.console import Console
 from vspc.console.context import OutputObserver
 from vspc.console.events import EventBus
 from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
 from vspc.log.log import Log
+from vspc.log.panics import PanicBox
 from vspc.server.own_log import event_reporter
 
 
@@ -21,8 +27,8 @@ class LogError(Exception):
     """The log cannot be written; the text says why."""
 
 
-QUEUE = "alerts"
-"""A directory in state_dir: alerts that are not delivered yet."""
+QUEUE, PANICS = "alerts", "panics"
+"""Directories in state_dir: alerts that are not delivered yet, and what is kept of panics."""
 
 
 class LogSide:
@@ -48,7 +54,20 @@ class LogSide:
             config.state_dir / QUEUE,
             OutputObserver() if self.log is None else self.log.recorder,
         )
+        self.panics = PanicBox(
+            config.state_dir / PANICS,
+            config.panics,
+            clock,
+            in_reactor,
+            event_reporter("vspc.panics"),
+            WorkerPool("panics", failed),
+            self.store,
+        )
+        self.alerts.panicked = self._panicked
         self._config = config
+
+    def _panicked(self, console: Console, line: FoundLine, pattern: str) -> int | None:
+        return self.panics.freeze(console, line.offset, line.text, pattern)
 
     @property
     def observer(self) -> OutputObserver:
@@ -62,10 +81,11 @@ class LogSide:
 
     def open(self, roster: Roster) -> None:
         """Load what an earlier process left, consoles that are away included. `LogError`."""
-        self.alerts.find = roster.get
+        self.alerts.find = self.panics.find = roster.get
         what = "alerts"
         try:
             self.alerts.open(self._config.alert)
+            self.panics.open()
             what = "log"
             if self.log is not None:
                 self.log.open()
@@ -81,6 +101,7 @@ class LogSide:
             self.log.start()
             events.subscribe(self.log.handle)
         self.alerts.reload(self._config.alert)
+        self.panics.start()
         events.subscribe(self.alerts.handle)
 
     def tick(self) -> None:
@@ -88,12 +109,14 @@ class LogSide:
         if self.log is not None:
             self.log.check()
         self.alerts.tick()
+        self.panics.tick()
 
     def reload(self, config: Config) -> None:
         """`config` is in force from now on, as far as it needs no restart."""
         if self.log is not None:
             self.log.reload(config.log)
         self.alerts.reload(config.alert)
+        self.panics.reload(config.panics)
 
     def condition(self) -> dict[str, object]:
         """For `status`."""
@@ -110,11 +133,13 @@ class LogSide:
     def stop(self) -> "Deferred[None]":
         """Write what is left; a thread waits for the disk, some seconds at most."""
         self.alerts.end()
+        self.panics.end()
         if self.log is not None:
             self.log.end()
         return deferToThread(self._stop)
 
     def _stop(self) -> None:
         self.alerts.stop()
+        self.panics.stop()
         if self.log is not None:
             self.log.stop()

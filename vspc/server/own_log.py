@@ -176,6 +176,8 @@ _ERRORS = DAMAGE | {
     "audit-defect",
     "audit-copy-lost",
     "log-failing",
+    "panic-damaged",
+    "panic-not-kept",
     "log-stalled",
     "sink-failing",
 }

@@ -283,6 +283,7 @@ class VspcService(MultiService):
             self._line_server,
             logs=self._logs.store,
             alerts=self._logs.alerts,
+            panics=self._logs.panics,
             history_limit=self.live.history_limit,
             audit=self._audit.recorder,
             sessions=self.sessions,

@@ -31,6 +31,7 @@ from vspc.console.events import EventBus
 from vspc.console.groups import ConsoleGroup
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
+from vspc.console.panics import NoPanics, PanicArchive
 from vspc.console.ports import Channel, Lockouts
 from vspc.console.roster import Roster
 from vspc.console.session import Fact, Session
@@ -111,6 +112,7 @@ class VerbContext:
     break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
     profile: Callable[[Subject], ProfileSettings] = lambda _subject: DEFAULT_PROFILE
     alerts: Alerts = field(factory=NoAlerts)
+    panics: PanicArchive = field(factory=NoPanics)
 
     def console_of(self, attachment: Attachment) -> Console:
         """The console that `attachment` is on."""

@@ -28,6 +28,7 @@ from vspc.apps.verbs.log_options import (
     GRAMMAR,
     GREP,
     NAME,
+    PANIC,
     LogFormat,
     NoSuchBoot,
     Span,
@@ -35,6 +36,7 @@ from vspc.apps.verbs.log_options import (
     find_span,
     matches,
 )
+from vspc.apps.verbs.panics import about_panic
 from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
 from vspc.console.console import Console
@@ -56,6 +58,8 @@ async def run(call: Call, parsed: Parsed) -> None:
             await _search_many(call, parsed)
             return
         console = call.find(parsed[NAME])
+        if (number := parsed.get(PANIC)) is not None:
+            call = about_panic(call, console, number)
         with call.following(console) if parsed.has(FOLLOW) else nullcontext():
             reader = _Reader(call, console, console.title, parsed)
             await reader.find()
@@ -70,8 +74,8 @@ async def _search_many(call: Call, parsed: Parsed) -> None:
     """Search the logs of all consoles that match NAME, in the order of `list`. A log that cannot be
     read is reported and the others are searched; the status is 1 then, as without match.
     """
-    if parsed.has(FOLLOW) or parsed.get(FROM) is not None:
-        raise VerbExit(USAGE, "-f and --from are for one console, not for a pattern")
+    if parsed.has(FOLLOW) or parsed.get(FROM) is not None or parsed.get(PANIC) is not None:
+        raise VerbExit(USAGE, "-f, --from and --panic are for one console, not for a pattern")
     consoles = sorted(call.matching(parsed[NAME]), key=reading_order)
     if not consoles:
         raise VerbExit(NOT_FOUND, no_console(parsed[NAME]))
@@ -265,6 +269,7 @@ class _Reader:
             end=self._span.end,
             bytes=self._call.output.written - self._before,
             follow=self._parsed.has(FOLLOW),
+            panic=self._parsed.get(PANIC),
             result=result,
         )
 

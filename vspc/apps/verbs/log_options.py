@@ -30,6 +30,7 @@ SINCE = Option("--since", "begin there", MOMENT)
 UNTIL = Option("--until", "end there", MOMENT)
 BOOT = Option("--boot", "this boot of `boots`; 0 is the last, -1 the one before", SIGNED)
 GREP = Option("--grep", "only lines that match", REGEX)
+PANIC = Option("--panic", "what is kept of this one of `panics`", NUMBER)
 TIMESTAMPS = Flag("--timestamps", "a time before each line", short="-t")
 RAW = Flag("--raw", "exact bytes")
 
@@ -37,7 +38,7 @@ GRAMMAR = Grammar(
     "log",
     "print the log of a console",
     arguments=(NAME,),
-    options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, GREP, TIMESTAMPS, JSON, RAW),
+    options=(FOLLOW, LINES, FROM, BYTES, SINCE, UNTIL, BOOT, PANIC, GREP, TIMESTAMPS, JSON, RAW),
     examples=(
         "log web1 -fn50",
         r"log web1 --since 1h --grep 'eth\d.*(up|down)'",
@@ -61,11 +62,13 @@ def check(parsed: Parsed) -> None:
     if sum(parsed.get(each) is not None for each in (FROM, SINCE, BOOT, LINES)) > 1:
         raise UsageError("--from, --since, --boot and -n exclude each other")
     if parsed.has(FOLLOW) and _has_end(parsed):
-        raise UsageError("-f excludes --until and --bytes")
+        raise UsageError("-f excludes --until, --bytes and --panic")
+    if parsed.get(PANIC) is not None and parsed.get(BOOT) is not None:
+        raise UsageError("--panic and --boot exclude each other")
 
 
 def _has_end(parsed: Parsed) -> bool:
-    return parsed.get(UNTIL) is not None or parsed.get(BYTES) is not None
+    return any(parsed.get(each) is not None for each in (UNTIL, BYTES, PANIC))
 
 
 @frozen

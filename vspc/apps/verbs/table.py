@@ -27,6 +27,7 @@ from vspc.apps.verbs import (
     log,
     msg,
     note,
+    panics,
     paste,
     raw,
     record,
@@ -168,7 +169,7 @@ async def _parse_and_run(call: Call, verb: Verb, invocation: Invocation) -> Take
 
 
 _MODULES = (
-    *(list_verb, console, raw, log, boots, export, record, note, send, paste, expect, wait),
+    *(list_verb, console, raw, log, boots, panics, export, record, note, send, paste, expect, wait),
     *(lease, watch, broadcast, run, msg, info, who, lock, unlock, ask, give),
     *(describe, sendbreak, kick, sessions, session, lockout, status, accept, forget, events),
     *(refusals, alerts, doctor),
