@@ -128,6 +128,11 @@ class ServiceManager:
             os.close(entry.number)
             self.stored.remove(entry)
 
+    def forget(self, name: str) -> None:
+        """Lose what is kept as `name`: no manager does that, a test may."""
+        with self._changed:
+            self._remove(name)
+
     def names(self) -> list[str]:
         """The names of what is in the store, sorted."""
         with self._changed:

@@ -414,6 +414,16 @@ class Attachment:
             self, f"{reason}; {amount(unsent, 0)} not sent" if tell else reason
         )
 
+    def dismiss(self, reason: str) -> None:
+        """Leave at once, as another process is to go on with the console: what waits is sent then,
+        unless a program follows each byte, which reports itself how many were not sent.
+        """
+        if self.account.on_change is not None:
+            self.expel(reason)
+        else:
+            self.detach()
+            self.console.attachments.end(self, reason)
+
     def detach(self) -> None:
         """Leave. The sink is not called afterwards; twice is once."""
         self.console.attachments.leave(self)

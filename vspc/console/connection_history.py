@@ -11,6 +11,7 @@ from vspc.common.recent import RecentByAddress
 from vspc.console.events import (
     Connected,
     ConsoleRef,
+    Continued,
     Event,
     Forgotten,
     Introduction,
@@ -102,7 +103,7 @@ class ConnectionHistory:
                 self._add(address, zone, kind, reason, hint, said)
             case VmLeft(address, zone, reason, said):
                 self._add(address, zone, None, reason, "", said)
-            case Connected(console) if not console.quarantined:
+            case Connected(console) | Continued(console) if not console.quarantined:
                 self._serve(console.address)
             case Moved(_, _, target):
                 self._serve(target)

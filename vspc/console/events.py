@@ -77,6 +77,13 @@ class Connected(Event):
 
 
 @frozen
+class Continued(Event):
+    """A console that an earlier process of the server had: its line goes on in this one."""
+
+    console: ConsoleRef
+
+
+@frozen
 class WentAway(Event):
     """A console's last line is gone; `unsent` bytes of input were dropped with it."""
 

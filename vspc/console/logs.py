@@ -32,6 +32,7 @@ class MarkerKind(Enum):
     RECORDING = "recording"  # a place that `record` has marked
     RECONNECTED = "reconnected"  # a line that is no vMotion's, of a VM that did not boot
     SETTINGS = "settings"  # of the serial port
+    RESTARTED = "restarted"  # the server, while the line stayed connected
 
 
 OF_LINES = frozenset(
@@ -42,6 +43,7 @@ OF_LINES = frozenset(
         MarkerKind.MOVED,
         MarkerKind.RENAMED,
         MarkerKind.SETTINGS,
+        MarkerKind.RESTARTED,
     }
 )
 """Kinds that come with lines: with these alone no log is begun."""

@@ -71,14 +71,16 @@ def revive(
     last_record: float,
     last_output: float | None,
 ) -> Console | None:
-    """The away console that `facts` describe, in `roster`; None if it was forgotten, or they make
-    no sense. `last_record`, `last_output`: seconds since 1970 of the last record of its log, and of
-    the last byte of its VM.
+    """The away console that `facts` describe, in `roster`; None if it was forgotten, is there
+    already (an earlier process has handed it over), or they make no sense. `last_record`,
+    `last_output`: seconds since 1970 of the last record of its log, and of the last byte of its VM.
     """
     try:
         identity, (port_key, ordinal) = _identity(facts), _port(facts)
         claimed_name = _text(facts["said_name"])
         if identity.console_id(port_key, ordinal) != console_id or not facts["listed"]:
+            return None
+        if roster.get(console_id) is not None:
             return None
         if len(claimed_name) > NAME_LIMIT or not claimed_name.isprintable():
             return None

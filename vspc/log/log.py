@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -14,7 +14,7 @@ from vspc.common.files import Disk
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import LogSettings
 from vspc.console.console import Console
-from vspc.console.events import Connected, Event, Forgotten, Renamed, WentAway
+from vspc.console.events import Connected, Continued, Event, Forgotten, Renamed, WentAway
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
 from vspc.log.console_log import ConsoleLog
@@ -190,7 +190,7 @@ class Log:
         self.recorder.handle(event)
         if isinstance(event, WentAway | Forgotten):  # what is known of those takes memory
             self._logged.pop(event.console.id, None)
-        if isinstance(event, Connected):
+        if isinstance(event, Connected | Continued):
             console = self.recorder.find(event.console.id)
             if console is not None:
                 self.prime(console)
@@ -259,9 +259,12 @@ class Log:
             self._sent, self._sent_at = chain.number, self.clock.seconds()
             self.report("log-chain", {"number": chain.number, "head": chain.head})
 
-    def ending(self) -> None:
-        """Lines go from now on because the server stops."""
+    def ending(self, continuing: Set[str] = frozenset()) -> None:
+        """Lines go from now on because the server stops, but not those of the consoles with the
+        ids `continuing`, which another process goes on with.
+        """
         self.recorder.ending = True
+        self.recorder.continuing = continuing
 
     def end(self) -> None:
         """Record and answer nothing more; `stop`, in a thread, follows."""

@@ -28,6 +28,8 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
     match event:
         case events.Connected(console):
             yield console, MarkerKind.CONNECTED, f"{console.title} at {console.address}"
+        case events.Continued(console):
+            yield console, MarkerKind.RESTARTED, SERVER_RESTARTED
         case events.Replaced(console, old, new, why):
             yield console, MarkerKind.CONNECTED, f"{console.title} at {new}, was {old} ({why})"
         case events.Moved(console, source, target, seconds):
@@ -69,6 +71,8 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
 STOPPED = "the server stopped"
 """Why lines go that are there when it does."""
 
+SERVER_RESTARTED = "the server was restarted, and the line stayed connected"
+
 
 @define(eq=False)
 class Reconnections:
@@ -99,9 +103,12 @@ class Reconnections:
     def handle(self, event: Event) -> None:
         """Keep in mind what has happened; after `read`."""
         match event:
-            case events.Connected(console) | events.Replaced(console) | events.Moved(console) if (
-                not console.quarantined
-            ):
+            case (
+                events.Connected(console)
+                | events.Continued(console)
+                | events.Replaced(console)
+                | events.Moved(console)
+            ) if not console.quarantined:
                 self._connected[console.id] = None
                 self.forget(console.id)
             case events.WentAway(console, reason):

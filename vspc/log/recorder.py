@@ -6,7 +6,7 @@ console's log gets a gap, from offset to offset, and other consoles are not affe
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from attrs import define, field, frozen
 
@@ -79,6 +79,7 @@ class LogRecorder(OutputObserver):
     # The console with that id; `Log.revive` sets it.
     find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
     ending: bool = field(default=False, init=False)  # lines close because the server stops
+    continuing: Set[str] = field(default=frozenset(), init=False)  # consoles whose lines go on
     reconnections: Reconnections = field(init=False)
     _resting: Resting = field(init=False)
     _typed_input: TypedInput = field(init=False)
@@ -290,6 +291,7 @@ class LogRecorder(OutputObserver):
         match event:
             case (
                 events.Connected(console)
+                | events.Continued(console)
                 | events.Replaced(console)
                 | events.Moved(console)
                 | events.Renamed(console)
@@ -318,7 +320,7 @@ class LogRecorder(OutputObserver):
     def end(self) -> None:
         """The server stops: mark why lines close, and hand over what there is."""
         self.ending = True
-        for console_id in self.reconnections.connected:
+        for console_id in set(self.reconnections.connected) - self.continuing:
             self._mark(console_id, MarkerKind.AWAY, STOPPED)
         self.flush()
 

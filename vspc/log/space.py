@@ -203,7 +203,9 @@ class Space:
     def handle(self, event: Event) -> None:
         """Which consoles are connected; in the reactor's thread."""
         match event:
-            case events.Connected(console) if not console.quarantined:  # one that has a log
+            case events.Connected(console) | events.Continued(console) if (
+                not console.quarantined
+            ):  # one that has a log
                 self._live.add(bytes.fromhex(console.id))
             case events.WentAway(console) | events.Forgotten(console):
                 self._live.discard(bytes.fromhex(console.id))

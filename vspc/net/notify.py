@@ -174,7 +174,7 @@ class Notifier:
     def store(self, name: str, descriptor: Any) -> bool:
         """Have `descriptor` kept as `name`, whatever becomes of it; False if too much waits.
 
-        `descriptor` has a `fileno`; if it is closed before it was sent, it is not sent.
+        `descriptor` is a number or has a `fileno`; what is closed before it was sent is not sent.
         """
         text = f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0".encode()
         return self._say(("store", name), text, descriptor)
@@ -235,11 +235,9 @@ class Notifier:
     def _send_one(self, message: _Message) -> int | None:
         """The number of the error, if there was one."""
         numbers = list[int]()
-        if message.descriptor is not None:
-            try:
-                numbers.append(message.descriptor.fileno())
-            except (AttributeError, OSError, ValueError):  # a transport of Twisted's that is closed
-                return None
+        descriptor = message.descriptor
+        if descriptor is not None:
+            numbers.append(descriptor if isinstance(descriptor, int) else descriptor.fileno())
             if numbers[0] < 0:
                 return None
         try:

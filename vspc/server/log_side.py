@@ -2,7 +2,7 @@
 closed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -125,10 +125,12 @@ class LogSide:
         damage = {"log_damage": list(self.log.damage)} if self.log.damage else {}
         return {"log": "failing" if self.log.writer.failing else "written", **damage}
 
-    def stopping(self) -> None:
-        """From now on lines close because the server stops."""
+    def stopping(self, continuing: Set[str] = frozenset()) -> None:
+        """From now on lines close because the server stops, except those of the consoles with the
+        ids `continuing`.
+        """
         if self.log is not None:
-            self.log.ending()
+            self.log.ending(continuing)
 
     def stop(self) -> "Deferred[None]":
         """Write what is left; a thread waits for the disk, some seconds at most."""

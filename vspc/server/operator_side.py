@@ -120,14 +120,14 @@ class OperatorSide:
         end_sessions(invalid, "what you logged in with is no longer accepted here")
         return len(invalid)
 
-    def close(self, text: str) -> float:
+    def close(self, text: str, continues: bool) -> float:
         """End every session and connection, with `text` as the reason; how many seconds that
-        takes.
+        takes. `continues`: another process sends what was typed.
         """
         end_sessions([present for present in self._sessions if not present.bounded], text)
         for present in self._sessions:
             for attachment in list(present.attachments):
-                attachment.expel(text)
+                (attachment.dismiss if continues else attachment.expel)(text)
         seconds = 0.0 if self._ssh is None else self._ssh.close(text)
         self._auth.close()
         return seconds

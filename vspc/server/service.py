@@ -31,7 +31,7 @@ from vspc.common.state_dir import StateError, claim
 from vspc.config import Config, ConfigError
 from vspc.console.connection_history import ConnectionHistory
 from vspc.console.context import ConsoleContext, Wakeups
-from vspc.console.events import Appeared, Event, EventBus, Renamed, RulesChanged
+from vspc.console.events import Appeared, Continued, Event, EventBus, Renamed, RulesChanged
 from vspc.console.history import Budget
 from vspc.console.peers import PeerTable
 from vspc.console.roster import Roster
@@ -66,7 +66,8 @@ TICK = 1.0
 """Seconds between checks of migrations, consoles that are away, and the disk."""
 
 SHUTDOWN = "the server is shutting down"
-"""What operators are told."""
+RESTARTING = "restarting, back in a moment"
+"""What operators are told; with a service manager that may start it again the latter."""
 
 
 class VspcService(MultiService):
@@ -124,7 +125,7 @@ class VspcService(MultiService):
             Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
         self._lifecycle = Lifecycle.of(manager, reactor, clock)
-        self._handover = Handover(manager, self._lifecycle)
+        self._handover = Handover(manager, self._lifecycle, self._line_server)
         self._tick = LoopingCall(self._on_tick)
         self._listeners = Listeners(reactor, self._log, store=self._handover.store)
         self._previous_hangup: Any = None
@@ -218,19 +219,20 @@ class VspcService(MultiService):
         self._state = claim(config.state_dir)
         self._kept.load()
         self._locks.load()
+        pair = self._pair(config)
+        listeners = self._vm_side.listeners(pair)
+        self._handover.open([each[0] for each in listeners] + list(config.ssh.listen))
+        self._handover.restore(self._vm_side.zones(), self._vm_side.terms_of)
         self._logs.open(self.roster)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs)
         self._doors = self._door_side(verbs)
         ssh_server, control = self._operators.open(dispatcher)
         self._listeners.ports.append(control)
-        pair = self._pair(config)
-        wanted = self._vm_side.listeners(pair)
-        wanted += [(description, ssh_server, "ssh") for description in config.ssh.listen]
-        wanted += self._metrics.listeners(self._metric_sources())
-        self._handover.open(description for description, _, _ in wanted)
+        listeners += [(description, ssh_server, "ssh") for description in config.ssh.listen]
+        listeners += self._metrics.listeners(self._metric_sources())
         self._listeners.received = self._handover.received.ports
-        self._listeners.open_all(wanted)
+        self._listeners.open_all(listeners)
         self._doors.open(pair)
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
@@ -335,6 +337,7 @@ class VspcService(MultiService):
         self._metrics.start(self.events)
         self._doors.start(self.events)
         self._logs.start(self.events)
+        self._handover.take_up(self._reactor)
         self._vm_side.start()
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
@@ -386,7 +389,7 @@ class VspcService(MultiService):
 
     def _reassess(self, event: Event) -> None:
         """Rules match names; and the owner of a lock from before a restart may no longer type."""
-        if isinstance(event, Appeared) and (there := self.roster.get(event.console.id)):
+        if isinstance(event, Appeared | Continued) and (there := self.roster.get(event.console.id)):
             there.reassess(self.live.rights)
         if not isinstance(event, Renamed):
             return
@@ -469,19 +472,21 @@ class VspcService(MultiService):
         """End every connection and write what is left; Twisted waits for that."""
         self._log.info("stopping")
         self._lifecycle.stopping()
-        self._handover.leave()
+        self._handover.freeze()
         self._metrics.stopping()
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)
         if self._tick.running:
             self._tick.stop()
-        self._logs.stopping()
+        self._logs.stopping(self._handover.continuing())
         self._locks.stop()
-        self._doors.close(SHUTDOWN)
-        self._vm_side.stop()
+        continues = self._handover.store is not None
+        text = RESTARTING if continues else SHUTDOWN
+        self._doors.close(text)
+        self._vm_side.stop(self._handover.continues)
         self._outbound.close()
         self._asked_for.close()
-        told: Deferred[None] = deferLater(self._reactor, self._operators.close(SHUTDOWN))
+        told: Deferred[None] = deferLater(self._reactor, self._operators.close(text, continues))
         stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
         ports = [each for each in self._doors.listening() if not self._handover.keeps(each)]
         closing = [port.stopListening() for port in ports]
@@ -492,6 +497,7 @@ class VspcService(MultiService):
         done.addBoth(lambda _: self._metrics.stop())
         done.addBoth(lambda _: self._logs.stop())
         done.addBoth(self._stop_audit)
+        done.addBoth(lambda _: self._handover.leave())
         return done.addBoth(lambda _: self._lifecycle.stopped())
 
     def _stop_audit(self, _result: object) -> "Deferred[None]":

@@ -19,6 +19,7 @@ from vspc.config.dial_allow import DialAllow
 from vspc.config.dials import dialled
 from vspc.config.vm_settings import ZoneSettings
 from vspc.console.identity import Takeover
+from vspc.console.ports import Line
 from vspc.net.certificates import Validity, presented_host, validity_of
 from vspc.net.fair_tls import DiagnosedTlsFactory
 from vspc.net.limits import Allow, Refusals
@@ -90,21 +91,17 @@ class VmSide:
         """Connect to what the configuration names."""
         self.diallers.apply(self._dialled)
 
-    def stop(self) -> None:
-        """Connect no more; every line is closed."""
+    def stop(self, continues: Callable[[Line], bool]) -> None:
+        """Connect no more; every line is closed that does not continue in another process."""
         self.diallers.stop()
-        self.server.close()
+        self.server.close(continues)
 
     def _zone(self, settings: ZoneSettings, pair: Pair) -> list[Listener]:
         state = _ZoneState(Zone(settings.name), ServerTls(pair, settings.client_ca))
         self._zones[settings.name] = state
 
         def terms() -> Terms:
-            vm = self.config().vm
-            port = ComPortTerms(vm.com_port, vm.break_ == "comport")
-            allow = DialAllow(vm.dial_allow)
-            uris = vm.service_uris + (SOCKET_URIS if vm.service_sockets == "open" else ())
-            return Terms(uris, self.now, state.start_tls, state.tls, port, allow)
+            return self._terms(state)
 
         found = list[Listener]()
         for description in settings.telnet:
@@ -115,6 +112,26 @@ class VmSide:
             wrapped = DiagnosedTlsFactory(state.tls, False, factory)
             found.append(self._guarded(state, description, wrapped, "telnets"))
         return found
+
+    def _terms(self, state: _ZoneState | None) -> Terms:
+        """Those of a zone in force; of one that is not in the configuration any more, without
+        TLS.
+        """
+        vm = self.config().vm
+        port = ComPortTerms(vm.com_port, vm.break_ == "comport")
+        allow = DialAllow(vm.dial_allow)
+        uris = vm.service_uris + (SOCKET_URIS if vm.service_sockets == "open" else ())
+        if state is None:
+            return Terms(uris, self.now, port=port, dial_allow=allow)
+        return Terms(uris, self.now, state.start_tls, state.tls, port, allow)
+
+    def terms_of(self, zone: Zone) -> Terms:
+        """What counts for the lines of `zone`."""
+        return self._terms(self._zones.get(zone.name))
+
+    def zones(self) -> dict[str, Zone]:
+        """Those of the configuration that this process was started with, by name."""
+        return {name: state.zone for name, state in self._zones.items()}
 
     def _guarded(self, state: _ZoneState, description: str, factory: Any, what: str) -> Listener:
         name = state.zone.name

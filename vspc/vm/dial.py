@@ -16,6 +16,7 @@ from vspc.console.console import Console
 from vspc.console.events import (
     Attached,
     Connected,
+    Continued,
     Detached,
     Event,
     EventBus,
@@ -311,7 +312,7 @@ class Diallers:
         match event:
             case Attached(attachment) | Detached(attachment):
                 found = self._by_console.get(attachment.console.id)
-            case Connected(console) | WentAway(console):
+            case Connected(console) | Continued(console) | WentAway(console):
                 found = self._by_console.get(console.id)
             case _:
                 return

@@ -1,6 +1,7 @@
 """All lines that are connected: how many may be, and what administrators may do to them."""
 
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 
 from attrs import Factory, define, field
@@ -127,10 +128,12 @@ class LineServer:
         if self.queue.serve(lambda host: self.room(host) is Admittance.ROOM):
             self.clock.call_later(0, self._serve_queue)
 
-    def close(self) -> None:
-        """The service ends: no new migrations; every line is closed."""
+    def close(self, continues: Callable[[Line], bool] = lambda _line: False) -> None:
+        """The service ends: no new migrations; every line is closed that does not continue in
+        another process.
+        """
         self.stopping = True
-        for line in list(self.sessions):
+        for line in [each for each in self.sessions if not continues(each)]:
             self.context.send(line, LineEvent.ENDED, "the server is shutting down")
 
     # For administrators

@@ -109,6 +109,10 @@ class TakeUp:
         server.add(session)
         return session
 
+    def line(self, name: str) -> VmLine:
+        """The line of that name, which is connected."""
+        return self._sessions[name].line
+
     def _left(self, due: float) -> float:
         """What is left of a wait of the other process, in seconds."""
         return max(0.0, due + self._shift - self._server.clock.seconds())

@@ -40,7 +40,7 @@ class Sorting(SynchronousTestCase):
     def test_state_lines_ports_and_socket_units(self) -> None:
         memfd = self.closed_later(os.memfd_create("state"))
         found = self.sort(
-            *(("state", memfd), ("l00000", self.connection()), ("l0000a", self.connection())),
+            *(("state0", memfd), ("l00000", self.connection()), ("l0000a", self.connection())),
             *(("p00000", self.listening()), ("telnet", self.listening())),
         )
         self.assertEqual(found.state, memfd)
@@ -50,6 +50,16 @@ class Sorting(SynchronousTestCase):
             [("p00000", True), ("telnet", False)],
         )
         self.assertEqual(found.unusable, [])
+
+    def test_of_two_states_the_one_that_was_written_last(self) -> None:
+        for late in (0, 1):
+            memfds = [self.closed_later(os.memfd_create("state")) for _ in range(2)]
+            for at, memfd in enumerate(memfds):
+                os.utime(memfd, ns=(0, 1000 + (at == late)))
+            found = self.sort(("state0", memfds[0]), ("state1", memfds[1]))
+            self.assertEqual((found.state, found.state_name), (memfds[late], f"state{late}"))
+            self.assertEqual(found.unusable, [f"state{1 - late}"])
+            self.assertRaises(OSError, os.fstat, memfds[1 - late])
 
     def test_what_has_no_place_is_closed(self) -> None:
         memfds = [self.closed_later(os.memfd_create("x")) for _ in range(3)]

@@ -21,6 +21,7 @@ from vspc.console.console import Console
 from vspc.console.events import (
     Appeared,
     Connected,
+    Continued,
     Event,
     Forgotten,
     ModemChanged,
@@ -246,7 +247,7 @@ class ProgramDoor:
     def on_event(self, event: Event) -> None:
         """A console may have come; for `vspc.console.events.EventBus.subscribe`."""
         match event:
-            case Appeared(ref) | Connected(ref) | Renamed(ref) if self._listeners:
+            case Appeared(ref) | Connected(ref) | Continued(ref) | Renamed(ref) if self._listeners:
                 console = self._context.verbs.roster.get(ref.id)
                 if console is None:
                     return

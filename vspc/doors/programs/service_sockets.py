@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from vspc.common.clock import Clock
 from vspc.config.vm_settings import ServiceSocketSettings, SocketSettings
 from vspc.console.console import Console
-from vspc.console.events import Appeared, Connected, Event, Forgotten, Replaced
+from vspc.console.events import Appeared, Connected, Continued, Event, Forgotten, Replaced
 from vspc.console.roster import Roster
 from vspc.doors.programs.door import SocketError
 from vspc.wire.uri import Scheme, socket_of
@@ -40,7 +40,10 @@ class ServiceSockets:
 
     def on_event(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
-        if isinstance(event, Appeared | Connected | Replaced | Forgotten) and not self._is_due:
+        if (
+            isinstance(event, Appeared | Connected | Continued | Replaced | Forgotten)
+            and not self._is_due
+        ):
             self._is_due = True
             self._clock.call_later(0, self._update_now)
 

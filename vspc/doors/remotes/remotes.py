@@ -17,6 +17,7 @@ from vspc.console.console import Console
 from vspc.console.events import (
     Connected,
     ConsoleRef,
+    Continued,
     Event,
     Introduction,
     Moved,
@@ -93,7 +94,9 @@ class Remotes:
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         match event:
-            case Connected(console) | Replaced(console) if not console.quarantined:
+            case Connected(console) | Continued(console) | Replaced(console) if (
+                not console.quarantined
+            ):
                 self._start(console)
             case Moved(console) if console.id not in self._links:  # it had been given up
                 self._start(console)

@@ -12,19 +12,20 @@ from vspc.net.descriptor_store import LINE, PORT, is_name
 from vspc.net.notify import FIRST, ReceivedDescriptor
 from vspc.net.received_ports import ReceivedPort, ReceivedPorts
 
-STATE = "state"
-"""The name of the memfd in the store."""
+STATES = ("state0", "state1")
+"""Names of a state in the store: each process uses the one that the process before did not."""
 
 _SYSTEMD = re.compile(r"systemd:.*?\b(name|index)=([^:]+)")
 
 
 @define(eq=False)
 class Received:
-    """`state` is its descriptor; `lines` are connections by their names in the store; `unusable`
-    are names in the store of what is none of these, and closed already.
+    """`state` is its descriptor, and `state_name` its name; `lines` are connections by their names
+    in the store; `unusable` are names in the store of what is none of these, and closed already.
     """
 
     state: int | None = None
+    state_name: str | None = None
     lines: dict[str, socket.socket] = field(factory=dict)
     ports: ReceivedPorts = field(factory=ReceivedPorts)
     unusable: list[str] = field(factory=list)
@@ -41,8 +42,8 @@ class Received:
         return found
 
     def _sort(self, each: ReceivedDescriptor) -> None:
-        if each.name == STATE and self.state is None:
-            self.state = each.number
+        if each.name in STATES:
+            self._take_state(each)
             return
         sock = opened(each.number)
         if sock is None:
@@ -56,3 +57,14 @@ class Received:
         else:
             sock.close()
         self.unusable.append(each.name)
+
+    def _take_state(self, each: ReceivedDescriptor) -> None:
+        """Of two the one that was written last: the process before was killed while it began."""
+        number, name = self.state, self.state_name
+        if number is not None and os.fstat(number).st_mtime_ns > os.fstat(each.number).st_mtime_ns:
+            number, name = each.number, each.name
+        else:
+            self.state, self.state_name = each.number, each.name
+        if number is not None and name is not None:
+            os.close(number)
+            self.unusable.append(name)

@@ -1,0 +1,259 @@
+"""Lines go on over a restart of the server: nothing is lost, nothing comes twice, no VM notices."""
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.end_to_end.processes import DEADLINE, script
+from tests.end_to_end.server import ServerTestCase
+from tests.supervisor import Unit
+from tests.vm.support import SEQUENCE, VC_UUID
+from tests.vm.test_values import registration, sb
+from vspc.wire.telnet import VMWARE, WILL, negotiation
+from vspc.wire.vmware import (
+    DoProxy,
+    VmName,
+    VMotionBegin,
+    VMotionComplete,
+    VMotionPeer,
+    VmVcUuid,
+)
+
+
+class HandoverTestCase(ServerTestCase):
+    """A server under a service manager, and VMs that are sockets of the test."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.unit = Unit(self, script("vspc"), "run", "--config", self.config)
+        self.served_by(self.unit.start())
+
+    def connect(self, what: str) -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", self.ports[what]))
+        self.addCleanup(peer.close)
+        peer.settimeout(DEADLINE)
+        return peer
+
+    def until_state(self, name: str, state: str = "connected") -> dict[str, Any]:
+        """Wait until the console is in that state."""
+        self.assertEqual(self.ssh("wait", name, "--timeout", "30").status, 0)
+        row = self.consoles()[name]
+        self.assertEqual(row["state"], state)
+        return row
+
+    def until_waiting(self, name: str, count: int) -> None:
+        """Wait until that many bytes of input wait, or are held."""
+        end = time.monotonic() + DEADLINE
+        while json.loads(self.ssh("info", name, "--json").out)["input_waiting"] != count:
+            self.assertLess(time.monotonic(), end)
+
+    def restart(self) -> None:
+        self.served_by(self.unit.restart())
+
+    def log_of(self, name: str) -> bytes:
+        found = self.ssh("log", name, "--raw")
+        self.assertEqual(found.status, 0, found)
+        return found.out
+
+    def markers(self, name: str) -> list[str]:
+        lines = self.ssh("log", name, "--json").out.splitlines()
+        return [found["marker"] for line in lines if "marker" in (found := json.loads(line))]
+
+    def hears(self, peer: socket.socket, expected: bytes) -> None:
+        """`peer` is sent exactly that, next."""
+        got = b""
+        while len(got) < len(expected):
+            data = peer.recv(len(expected) - len(got))
+            self.assertNotEqual(data, b"", f"closed after {got!r}")
+            got += data
+        self.assertEqual(got, expected)
+
+    def is_open(self, peer: socket.socket) -> bool:
+        """Whether `peer` is connected, and nothing waits for it."""
+        peer.setblocking(False)
+        try:
+            data = peer.recv(1000)
+        except BlockingIOError:
+            return True
+        finally:
+            peer.settimeout(DEADLINE)
+        self.assertEqual(data, b"", "unexpected bytes")
+        return False
+
+
+class RawLines(HandoverTestCase):
+    def test_three_restarts(self) -> None:
+        guest = self.connect("plain guest")
+        said = b"boot\xff\n"
+        guest.sendall(said)
+        before = self.until_state("guest")
+        for round_ in range(3):
+            self.unit.end()
+            guest.sendall(b"said meanwhile\n")
+            self.served_by(self.unit.start())
+            said += b"said meanwhile\n"
+            text = f"typed {round_}"
+            self.assertEqual(self.ssh("send", "guest", text).status, 0)
+            self.hears(guest, text.encode())
+            guest.sendall(b"answer\n")
+            said += b"answer\n"
+            self.assertEqual(self.ssh("expect", "guest", "--from", "0", "answer").status, 0)
+        self.assertTrue(self.is_open(guest))
+        self.assertEqual(self.log_of("guest"), said)
+        after = self.consoles()["guest"]
+        for key in ("id", "address", "since", "state"):
+            self.assertEqual(after[key], before[key])
+        self.assertEqual(after["bytes_from_vm"], len(said))
+        self.assertEqual(self.markers("guest").count("restarted"), 3)
+        self.assertEqual(self.markers("guest").count("away"), 0)
+        self.assert_no_defects()
+        self.unit.stop()
+        self.assertFalse(self.is_open(guest))
+
+
+class VMwareLines(HandoverTestCase):
+    def vm(self, said: bytes = b"boot\n") -> socket.socket:
+        """A VM that is identified, as web01."""
+        peer = self.connect("telnet")
+        peer.sendall(registration() + said)
+        self.until_state("web01")
+        self.hears_all(peer)
+        return peer
+
+    def hears_all(self, peer: socket.socket) -> bytes:
+        """What was sent to `peer` until now: the server has answered all of ours, as it asks."""
+        got = b""
+        peer.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            while data := peer.recv(4096):
+                got += data
+        peer.settimeout(DEADLINE)
+        return got
+
+    def hears_message(self, peer: socket.socket, code: int) -> bytes:
+        """The body of the message of the extension with `code`, which comes next or later."""
+        got = b""
+        begin = bytes((255, 250, VMWARE, code))
+        while begin not in got or b"\xff\xf0" not in got.partition(begin)[2]:
+            data = peer.recv(4096)
+            self.assertNotEqual(data, b"", f"closed after {got!r}")
+            got += data
+        return got.partition(begin)[2].partition(b"\xff\xf0")[0]
+
+    def test_nothing_is_negotiated_anew(self) -> None:
+        peer = self.vm()
+        self.restart()
+        self.assertTrue(self.is_open(peer))
+        self.assertEqual(self.ssh("send", "web01", "date").status, 0)
+        self.hears(peer, b"date")
+        self.assertEqual(self.log_of("web01"), b"boot\n")
+
+    def test_a_migration_that_began_before_completes_after(self) -> None:
+        source = self.vm()
+        source.sendall(sb(VMotionBegin(SEQUENCE)))
+        secret = self.hears_message(source, 41)[len(SEQUENCE) :]
+        self.restart()
+        self.attach("raw", "web01").type(b"held")
+        self.until_waiting("web01", 4)
+        target = self.connect("telnet")
+        target.sendall(negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + secret)))
+        self.hears_message(target, 45)
+        self.restart()
+        target.sendall(sb(VmVcUuid(VC_UUID)) + sb(VmName(b"web01")) + sb(VMotionComplete(SEQUENCE)))
+        target.sendall(b"arrived\n")
+        self.assertEqual(self.ssh("expect", "web01", "--from", "0", "arrived").status, 0)
+        row = self.consoles()["web01"]
+        self.assertEqual(row["state"], "connected")
+        self.hears(target, b"held")
+        self.assertFalse(self.is_open(source))
+        self.assertEqual(self.log_of("web01"), b"boot\narrived\n")
+        self.assertIn("moved", self.markers("web01"))
+        self.assert_no_defects()
+
+    def test_who_is_not_identified_yet_goes_on_too(self) -> None:
+        peer = self.connect("telnet")
+        peer.sendall(negotiation(WILL, VMWARE) + sb(DoProxy(b"S", b"vspc")))
+        self.hears_message(peer, 83)
+        self.restart()
+        self.assertTrue(self.is_open(peer))
+        peer.sendall(sb(VmVcUuid(VC_UUID)) + sb(VmName(b"web01")) + b"login: ")
+        self.until_state("web01")
+        self.assertEqual(self.ssh("expect", "web01", "--from", "0", "login: ").status, 0)
+
+    def test_tls_is_closed_in_order(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = self.connect("telnets")
+        peer = context.wrap_socket(plain, suppress_ragged_eofs=False)
+        self.addCleanup(peer.close)
+        peer.sendall(registration(b"tls01"))
+        self.until_state("tls01")
+        self.unit.end()
+        while peer.recv(4096):
+            pass
+        self.served_by(self.unit.start())
+        self.assertEqual(self.consoles()["tls01"]["state"], "away")
+
+    def test_a_peer_that_closes_meanwhile(self) -> None:
+        peer = self.vm()
+        self.unit.end()
+        peer.sendall(b"last words\n")
+        peer.close()
+        self.served_by(self.unit.start())
+        self.assertEqual(self.ssh("expect", "web01", "--from", "0", "last words").status, 0)
+        self.unit.wait(lambda: "l00000" not in self.unit.manager.names(), "FDSTOREREMOVE")
+        self.assertEqual(self.consoles()["web01"]["state"], "away")
+        self.assertEqual(self.log_of("web01"), b"boot\nlast words\n")
+
+    def test_a_lock_stays(self) -> None:
+        self.vm()
+        self.assertEqual(self.ssh("lock", "web01", "--keep", "maintenance").status, 0)
+        self.restart()
+        self.assertIsNotNone(self.consoles()["web01"]["lock"])
+
+
+class Damage(VMwareLines):
+    """What was handed over does not fit."""
+
+    def damage(self, change: Callable[[], None]) -> None:
+        self.unit.end()
+        change()
+        self.served_by(self.unit.start())
+
+    def spoil(self) -> None:
+        for each in self.unit.manager.stored:
+            if each.name.startswith("state"):
+                os.pwrite(each.number, b"x" * 4096, 0)
+
+    def test_a_state_that_cannot_be_read_is_a_clean_start(self) -> None:
+        peer = self.vm()
+        self.damage(self.spoil)
+        self.assertIn(b" error handover-unreadable ", self.server.out.data)
+        self.assertFalse(self.is_open(peer))
+        self.assertEqual(self.consoles()["web01"]["state"], "away")
+        again = self.vm(b"again\n")
+        self.restart()
+        self.assertTrue(self.is_open(again))
+        self.assert_no_defects()
+
+    def test_no_state(self) -> None:
+        peer = self.vm()
+        self.damage(lambda: self.unit.manager.forget("state0"))
+        self.assertIn(b" warn handover-lines-closed count=1 ", self.server.out.data)
+        self.assertFalse(self.is_open(peer))
+        self.assertEqual(self.consoles()["web01"]["state"], "away")
+
+    def test_no_connection(self) -> None:
+        self.vm()
+        self.damage(lambda: self.unit.manager.forget("l00000"))
+        self.assertIn(b" warn handover-lines-lost count=1 ", self.server.out.data)
+        row = self.consoles()["web01"]
+        self.assertEqual(row["state"], "away")
+        self.assertIn("lost while the server was restarted", row["away_reason"])
+        self.vm(b"again\n")
+        self.assert_no_defects()
