@@ -50,6 +50,7 @@ class Owner:
         self.suspensions.append(waiting)
 
     def caught_up(self) -> None: ...
+    def changed(self) -> None: ...
 
 
 class Flow(SynchronousTestCase):

@@ -7,6 +7,7 @@ from attrs import Factory, field, frozen
 
 from vspc.common.clock import Clock
 from vspc.console.audit import Audit
+from vspc.console.changes import StateChanges
 from vspc.console.counts import ConsoleCounts
 from vspc.console.descriptions import Descriptions
 from vspc.console.events import EventBus
@@ -116,6 +117,7 @@ class ConsoleContext:
             takes_self=True,
         )
     )
+    changes: StateChanges = field(factory=StateChanges)
     accounting: InputAccounting = field(
         default=Factory(lambda context: InputAccounting(context.events.publish), takes_self=True)
     )

@@ -77,6 +77,9 @@ class InputFlowOwner(Protocol):
     def caught_up(self) -> None:
         """After that, nothing waits any more: it was sent, or taken back."""
 
+    def changed(self) -> None:
+        """`InputFlow.state` may be another now."""
+
 
 class InputFlow:
     """The way in to one console's line. `held`: a migration keeps input back.
@@ -274,6 +277,7 @@ class InputFlow:
 
     def _send(self, data: bytes, account: InputAccount) -> None:
         assert self._line is not None
+        self._owner.changed()
         self._line.send(data)
         self._owner.delivered(data, account)
         self._since += cost(data)
@@ -298,6 +302,7 @@ class InputFlow:
             self._owner.waits(change)
 
     def _pump(self) -> None:
+        self._owner.changed()
         while self._queue and not self.held and (allowance := self._allowance()) > 0:
             self._advance(allowance)
         self._count()
@@ -361,5 +366,6 @@ class InputFlow:
         self._pump()
 
     def _rest(self) -> None:
+        self._owner.changed()
         cancel(self._timeout, self._poll)
         self._timeout = self._poll = None

@@ -211,6 +211,7 @@ class VmLink:
     def stay_away(self, reason: str) -> None:
         """The server does not connect to it for `reason`: attachments are told of a new one."""
         told, self.away_reason, self.next_try = self.away_reason, reason, None
+        self.changed()
         if reason != told:
             self._show(NoticeKind.AWAY, reason=reason)
 
@@ -371,6 +372,10 @@ class VmLink:
     def caught_up(self) -> None:
         """After that, nothing waits any more."""
         self._end(Condition.WAITING, NoticeKind.CAUGHT_UP)
+
+    def changed(self) -> None:
+        """Input went to the line, or waits for it, or what that depends on is another."""
+        self._context.changes.console(self._console.id)
 
     # What attachments and subscribers are told
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
+from vspc.console.changes import StateChanges
 from vspc.console.console import Console
 from vspc.console.migration import (
     Act,
@@ -87,6 +88,7 @@ class PeerTable:
 
     timeout: float = MIGRATION
     secret: Callable[[], bytes] = make_secret
+    changes: StateChanges = field(factory=StateChanges)
     # In the order in which they began, so that the one that expires first comes first.
     _by_credential: OrderedDict[bytes, Migration] = field(factory=OrderedDict, init=False)
     _by_console: dict[Console, Migration] = field(factory=dict, init=False)
@@ -107,6 +109,14 @@ class PeerTable:
         """Every open migration, in the order of their deadlines."""
         return list(self._by_credential.values())
 
+    def find(self, credential: bytes) -> Migration | None:
+        """The open migration with `credential`."""
+        return self._by_credential.get(credential)
+
+    def find_past(self, credential: bytes) -> Past | None:
+        """What is remembered of one that is over."""
+        return self._over.get(credential)
+
     def past_ones(self) -> list[tuple[bytes, Past]]:
         """What is remembered of others, by credential."""
         return list(self._over.items())
@@ -118,8 +128,10 @@ class PeerTable:
     def remember(self, credential: bytes, past: Past) -> None:
         """A credential is used up."""
         self._over[credential] = past
+        self.changes.migration(credential)
         if len(self._over) > REMEMBERED:
-            self._over.popitem(last=False)
+            forgotten, _ = self._over.popitem(last=False)
+            self.changes.migration(forgotten)
 
     def of(self, console: Console) -> Migration | None:
         """The open migration of `console`."""
@@ -147,6 +159,7 @@ class PeerTable:
     def _open(self, migration: Migration) -> None:
         self._by_credential[migration.credential] = migration
         self._by_console[migration.console] = migration
+        self.changes.migration(migration.credential)
         for line in (migration.source, migration.target):
             if line is not None:
                 self._by_line[line] = migration
@@ -171,6 +184,7 @@ class PeerTable:
         if migration is None or act is not Act.CLAIM or target in self._by_line:
             return Unknown(PeerFault.BUSY if known.state.open else PeerFault.USED, console, source)
         migration.state, migration.target = state, target
+        self.changes.migration(credential)
         self._by_line[target] = migration
         self._orphans.pop(migration, None)
         return PeerOk(console, migration.sequence)
@@ -204,6 +218,7 @@ class PeerTable:
         ) is not (Act.RESUME):
             return None
         migration.resumed = True
+        self.changes.migration(migration.credential)
         return Resumed(migration.console)
 
     def lost(self, line: Line, now: float) -> Released | SourceLost | None:
@@ -216,6 +231,7 @@ class PeerTable:
         del self._by_line[line]
         self._step(migration, MigrationEvent.SOURCE_LOST)
         migration.source, migration.orphaned = None, now
+        self.changes.migration(migration.credential)
         if migration.state is MigrationState.BEGUN:
             self._orphans[migration] = None
         return SourceLost(migration.console)
@@ -275,6 +291,7 @@ class PeerTable:
 
     def _step(self, migration: Migration, event: MigrationEvent) -> Act:
         migration.state, act = step(migration.state, event)
+        self.changes.migration(migration.credential)
         if not migration.state.open:
             self._close(migration)
         return act

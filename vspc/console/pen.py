@@ -175,6 +175,7 @@ class Pen:
         """Who asks for it has seen a change of host."""
         attachment.must_ask = False
         self._attachments.host_change_seen()
+        self._context.changes.console(attachment.console.id)
 
     def _pick_up(self, attachment: Attachment) -> None:
         self._set((attachment,))

@@ -5,6 +5,7 @@ from itertools import count
 
 from vspc.console import events
 from vspc.console.away import FORGET_AFTER, AwayConsoles
+from vspc.console.changes import StateChanges
 from vspc.console.console import Console, Vm
 from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity, next_free
@@ -26,6 +27,11 @@ class Roster:
         self._away = AwayConsoles(forget_after)
         self._quarantine = Quarantine(context, self._is_displayed)
         self._lookup = Lookup(self._by_id, self._by_uuid, self._names, self._quarantine.by_name)
+
+    @property
+    def changes(self) -> StateChanges:
+        """Who is told that something has changed."""
+        return self._context.changes
 
     def __len__(self) -> int:
         return len(self._by_id)

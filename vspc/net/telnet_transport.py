@@ -97,13 +97,23 @@ class LineTransport(TelnetTransport):
         self._stopped = False  # nothing is read until `resume_reading`
         self._lost: Failure | None = None  # why the connection was lost, with work still to do
         self.written = 0  # bytes given to the transport
+        self.received = 0  # bytes that came from it
+        self._altered = False  # more than data came since `on_progress` was called
+        # Called when what has come is worked on, as far as it will be in this turn; with True if
+        # more than data was among it.
+        self.on_progress: Callable[[bool], None] | None = None
         self.on_traffic: Callable[[], None] | None = None  # called for everything that comes
 
     @property
     def value(self) -> TransportState:
         """What another process needs to go on."""
         options = self.negotiation
-        return TransportState(options.states.to_bytes(), self._decoder.tail, options.marks)
+        return TransportState(options.states.to_bytes(), self.tail, options.marks)
+
+    @property
+    def tail(self) -> bytes:
+        """What has come and is not decoded."""
+        return self._decoder.tail
 
     # Receiving
 
@@ -129,16 +139,20 @@ class LineTransport(TelnetTransport):
             return
         if self.on_traffic is not None:
             self.on_traffic()
+        self.received += len(data)
         decoder = self._decoder
         if not self.share.open():
             decoder.receive(data)
             if not self.share.waiting:
                 self._wait()
+            self._report_progress()
         elif decoder.idle and b"\xff" not in data:
             try:  # as `guard` does; nearly everything that VMs send goes this way
                 self._protocol.dataReceived(data)
             except Exception:
                 self._log.failure("line-defect")
+            if self.on_progress is not None:
+                self.on_progress(False)
             if not self.share.spend(1 + len(data) // BYTES):
                 self._wait()
         else:
@@ -160,6 +174,7 @@ class LineTransport(TelnetTransport):
             self.guard(_HANDLERS[type(event)], self, event)
             more = share.spend()
         self._flush()
+        self._report_progress()
         if not (more or self._closing or share.waiting):
             self._wait()
         if share.waiting:
@@ -169,6 +184,11 @@ class LineTransport(TelnetTransport):
         elif self._paused:
             self._paused = False
             self._resume()
+
+    def _report_progress(self) -> None:
+        altered, self._altered = self._altered, False
+        if self.on_progress is not None:
+            self.on_progress(altered)
 
     def _wait(self) -> None:
         """Read nothing more until the share of a later turn."""
@@ -211,6 +231,7 @@ class LineTransport(TelnetTransport):
             self._flush()
         elif event.code in telnet.IDLE:
             return
+        self._altered = True
         self.surcharge(COMMAND)
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
@@ -218,6 +239,7 @@ class LineTransport(TelnetTransport):
         self._flush()
         if len(event.body) >= SUBNEGOTIATION_BYTES:
             self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
+        self._altered = True
         self.surcharge(SUBNEGOTIATION)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
@@ -245,6 +267,7 @@ class LineTransport(TelnetTransport):
 
     def _negotiation(self, event: Negotiation) -> None:
         self._flush()
+        self._altered = True
         self.surcharge(NEGOTIATION)
         self.negotiation.received(self._protocol, event, self._now())
 

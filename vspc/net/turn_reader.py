@@ -31,6 +31,11 @@ class TurnReader:
         self._lost: Failure | None = None
         self.transport: Any = None
 
+    @property
+    def unread(self) -> bytes:
+        """What waits."""
+        return self._unread
+
     def take(self, data: bytes) -> None:
         """`data` has arrived."""
         self._unread += data

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from vspc.common.clock import Clock
+from vspc.console.changes import StateChanges
 from vspc.console.console import Console, Vm
 from vspc.console.identity import DEFAULT_ZONE, Claim, OldLine, Takeover
 from vspc.console.migration import Released
@@ -100,6 +101,7 @@ class LineContext:
     unidentified: Admissions[VmLine]
     sessions: Mapping[Line, LineHandle]
     left: Callable[[Line], None]
+    changes: StateChanges
     stopping: Callable[[], bool]
     suspects: Suspects = field(factory=Suspects)
     guesses: CredentialGuesses = field(factory=CredentialGuesses)

@@ -71,6 +71,7 @@ class LineServer:
     _lines: Counter[str] = field(factory=Counter, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.peers.changes = self.roster.changes
         self.context = LineContext(
             self.roster,
             self.peers,
@@ -81,6 +82,7 @@ class LineServer:
             self.unidentified,
             self.sessions,
             self._left,
+            self.roster.changes,
             lambda: self.stopping,
         )
 
@@ -104,6 +106,7 @@ class LineServer:
 
     def _left(self, line: Line) -> None:
         if self.sessions.pop(line, None) is not None:
+            self.roster.changes.line(line)
             self._lines[line.address] -= 1
             if not self._lines[line.address]:
                 del self._lines[line.address]

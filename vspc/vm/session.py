@@ -41,6 +41,9 @@ BUFFER = 64 * 1024
 
 _Do = Callable[Concatenate["LineSession", ...], object]
 
+_SHOWN = (LineAction.SHOW_OUTPUT,)
+"""Nothing else follows from output of a console's line, which is why its traffic is not watched."""
+
 UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
 """The roles of lines that are not identified."""
 
@@ -101,7 +104,7 @@ class LineSession:
 
     def handle(self, event: LineEvent, *facts: object) -> None:
         """`event` happens: its role and what is done are in the table."""
-        before = self.role
+        before, console = self.role, self.console
         self.role, actions = step(before, event)
         if self.role is not before and self._counted is not None:
             self.count()
@@ -112,12 +115,19 @@ class LineSession:
                 self.reports.dropped(f"{event.value} on a line that is {before.value}")
             else:
                 _ACTIONS[action](self, *facts)
+        watcher = self._context.changes.watcher
+        if watcher is not None and actions != _SHOWN:
+            watcher.line_changed(self.line)
+            for each in (console, self.console):
+                if each is not None:
+                    watcher.console_changed(each.id)
 
     def probe(self, answer: Callable[[OldLine], None]) -> bool:
         """Call `answer` when the line answers, or is lost. False if it cannot be probed."""
         if not self._probers and not self.line.probe():
             return False
         self._probers.append(answer)
+        self._context.changes.line(self.line)
         return True
 
     def start_limit(self, seconds: float) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from vspc.console.identity import Claim
+from vspc.console.ports import Line
 from vspc.console.values import LineNames, SavedConsoles
 from vspc.console.values import save as save_consoles
-from vspc.net.telnet_transport import TransportState
+from vspc.net.ledger import Account
+from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.vm.lines.binary import BinaryLine, LineQuestion
 from vspc.vm.lines.comport import ComPortState
 from vspc.vm.lines.plain import RawLine, TelnetLine
@@ -62,7 +64,8 @@ NO_VMOTION = SavedVmotion()
 class SavedLine(Struct, frozen=True, omit_defaults=True):
     """One line and its session. `limit_due`: when the time limit of its role is over.
 
-    `name` is that of its listener, for a line without the extension; `console` an id.
+    `name` is that of its listener, for a line without the extension; `unread` is what of a raw one
+    waits for its turn; `console` an id.
     """
 
     kind: str
@@ -76,6 +79,8 @@ class SavedLine(Struct, frozen=True, omit_defaults=True):
     dropped: int = 0
     quarantine_output: float | None = None
     limit_due: float | None = None
+    unread: bytes = b""
+    account: Account | None = None
     vmotion: SavedVmotion = NO_VMOTION
     console: str | None = None
 
@@ -88,6 +93,14 @@ class SavedServer(Struct, frozen=True):
     lines: dict[str, SavedLine] = {}
     consoles: SavedConsoles = SavedConsoles()
     zero: float = 0.0
+
+
+def connection_of(line: Line) -> LineTransport | RawLine:
+    """What counts the bytes of a line that `may_be_saved`."""
+    if isinstance(line, BinaryLine):
+        return line.transport
+    assert isinstance(line, RawLine)
+    return line
 
 
 def may_be_saved(session: LineSession) -> bool:
@@ -109,8 +122,8 @@ def save(server: LineServer, name: LineNames, zero: float = 0.0) -> SavedServer:
     return SavedServer(found, save_consoles(server.roster, server.peers, name), zero)
 
 
-def save_line(session: LineSession) -> SavedLine:
-    """One line, of a session that `may_be_saved`."""
+def save_line(session: LineSession, account: Account | None = None) -> SavedLine:
+    """One line, of a session that `may_be_saved`; `account` is that of its connection."""
     line = session.line
     return SavedLine(
         KINDS[type(line)],
@@ -124,6 +137,8 @@ def save_line(session: LineSession) -> SavedLine:
         session.dropped_bytes,
         session.quarantine_output,
         session.limit.due,
+        line.tail if isinstance(line, RawLine) else b"",
+        account,
         _save_vmotion(session.vmotion, line),
         None if session.console is None else session.console.id,
     )

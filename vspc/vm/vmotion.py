@@ -88,6 +88,7 @@ class Vmotion:
 
     def _give_up(self) -> None:
         sequence, self.pending = self.pending, None
+        self._context.changes.line(self._session.line)
         if sequence is not None:
             self.refuse(sequence, f"its console was not decided within {DECISION:g} s")
 
@@ -127,6 +128,7 @@ class Vmotion:
     def _check_acknowledgement(self) -> None:
         """Law of the protocol: a host that has no answer after 5 s stays where it is."""
         credential, self.unacknowledged = self.unacknowledged, None
+        self._context.changes.line(self._session.line)
         if credential is None or self._line.has_acknowledged_goahead():
             return
         released = self._context.peers.unacknowledged(self._line, credential)

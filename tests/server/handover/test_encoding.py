@@ -1,5 +1,6 @@
 """Records of a state: each version reads those of the version before, and of the next one."""
 
+import mmap
 import os
 from base64 import b64decode
 from pathlib import Path
@@ -25,6 +26,7 @@ from vspc.console.values import (
     SavedVm,
 )
 from vspc.net.telnet_transport import TransportState
+from vspc.server.handover import state_file
 from vspc.server.handover.encoding import Moment, RecordKind, assemble, encode, records, text_key
 from vspc.server.handover.state_file import HandoverFile, read
 from vspc.vm.lines.binary import LineQuestion
@@ -138,6 +140,7 @@ EXAMPLE = SavedServer(
 
 class Versions(SynchronousTestCase):
     def test_what_the_first_version_wrote_is_read(self) -> None:
+        self.patch(state_file, "_REGIONS", (mmap.PAGESIZE, mmap.PAGESIZE + state_file.LIMIT))
         descriptor = os.memfd_create("golden")
         self.addCleanup(os.close, descriptor)
         os.pwrite(descriptor, b64decode(VERSION_1.read_text()), 0)

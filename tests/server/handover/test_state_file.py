@@ -44,6 +44,10 @@ def apply(state: dict[Key, bytes], batch: Batch) -> dict[Key, bytes]:
     return after
 
 
+def apply_list(state: Batch, batch: Batch) -> Batch:
+    return list(apply(dict(state), batch).items())
+
+
 class Small(SynchronousTestCase):
     """With regions that change soon, and lie close together."""
 
@@ -95,6 +99,19 @@ class Written(Small):
         self.assertEqual(read(file.descriptor), {})
         file.write([((1, b"a"), b"one")])
         self.assertEqual(read(file.descriptor), {(1, b"a"): b"one"})
+
+    def test_another_process_goes_on_with_the_same_file(self) -> None:
+        file = self.file()
+        state: Batch = [((1, b"a"), b"one"), ((2, b"b"), b"two")]
+        for round_ in range(30):
+            heir = HandoverFile(os.dup(file.descriptor))
+            self.assertEqual(read(heir.descriptor), dict(state) if round_ else {})
+            heir.rewrite(state)
+            heir.write([((1, b"a"), b"%d" % round_ * 100)])
+            state = apply_list(state, [((1, b"a"), b"%d" % round_ * 100)])
+            self.assertEqual(read(heir.descriptor), dict(state))
+            heir.close()
+        self.assertLess(os.fstat(file.descriptor).st_blocks * 512, 10 * mmap.PAGESIZE)
 
     def test_cleared_after_both_regions_were_used(self) -> None:
         file = self.file()

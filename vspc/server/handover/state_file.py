@@ -7,6 +7,7 @@ whole stands for a batch that is whole. When more is outdated than in force, all
 is written to the other region, and the first gives its memory back.
 
     head    magic, format; slot, slot: number of the batch, start, end, CRC
+    table   how far each line is (`progress`)
     batch   length, CRC; records: kind, length of the key, length of the body, key, body
 """
 
@@ -18,11 +19,13 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
+from vspc.server.handover.progress import TABLE
+
 MAGIC = b"vspc state\n"
 FORMAT = 1
 """Of head and batches. What a record may become is up to `encoding`."""
 
-LIMIT = 4 * 1024**3
+LIMIT = 1024**3
 """Bytes that one region may have: a state that is larger is not written."""
 
 WORTH_IT = 1024 * 1024
@@ -40,7 +43,10 @@ _RECORD = struct.Struct("<BBI")
 _SLOTS = (64, 128)
 """Where the two slots are: a cache line each."""
 
-_REGIONS = (mmap.PAGESIZE, mmap.PAGESIZE + LIMIT)
+TABLE_START = mmap.PAGESIZE
+"""Where the table begins."""
+
+_REGIONS = (TABLE_START + TABLE, TABLE_START + TABLE + LIMIT)
 """Where the two regions begin."""
 
 Key = tuple[int, bytes]
@@ -66,23 +72,34 @@ class _Slot:
 
 @define(eq=False)
 class HandoverFile:
-    """Writes a state. `size`: bytes of it, what is outdated included."""
+    """Writes a state. What is in `descriptor` already stays in force until `rewrite` or `clear`:
+    one of these has to come first.
+    """
 
     descriptor: int
     _head: mmap.mmap = field(init=False)
     _number: int = field(default=0, init=False)
     _region: int = field(default=0, init=False)
-    _end: int = field(default=_REGIONS[0], init=False)
+    _end: int = field(init=False)
     _in_force: int = field(default=0, init=False)
     # Where each record is: offset and length, its head and key included.
     _places: dict[Key, tuple[int, int]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, bytes(mmap.PAGESIZE), 0)
-        self._head = mmap.mmap(self.descriptor, mmap.PAGESIZE)
-        _HEAD.pack_into(self._head, 0, MAGIC, FORMAT)
-        self._commit()
+        try:
+            slot = _newest(os.pread(self.descriptor, mmap.PAGESIZE, 0))
+        except BadState:
+            os.ftruncate(self.descriptor, 0)
+            head = _HEAD.pack(MAGIC, FORMAT)
+            _write(self.descriptor, head + bytes(mmap.PAGESIZE - len(head)), 0)
+            os.ftruncate(self.descriptor, _REGIONS[0])
+            self._head = mmap.mmap(self.descriptor, mmap.PAGESIZE)
+            self._end = _REGIONS[0]
+            self._commit()
+        else:
+            self._head = mmap.mmap(self.descriptor, mmap.PAGESIZE)
+            self._number, self._end = slot.number, slot.end
+            self._region = _REGIONS.index(slot.start)
 
     @classmethod
     def create(cls) -> "HandoverFile":
@@ -91,6 +108,7 @@ class HandoverFile:
 
     @property
     def size(self) -> int:
+        """Bytes of it, what is outdated included."""
         return self._end - _REGIONS[self._region]
 
     @property
@@ -148,29 +166,35 @@ class HandoverFile:
         """Write what is in force to the other region."""
         start, size = _REGIONS[self._region], self.size
         with mmap.mmap(self.descriptor, size, offset=start) as old:
-            pieces, places = list[bytes](), dict[Key, tuple[int, int]]()
-            self._region = 1 - self._region
-            self._end = _REGIONS[self._region]
-            to = self._end + _BATCH.size
-            for key, (at, length) in self._places.items():
-                pieces.append(old[at - start : at - start + length])
-                places[key] = to, length
-                to += length
-            self._places = places
-            self._append(b"".join(pieces))
-            # Both slots, so that none stands for what is given back.
-            self._commit()
-            old.madvise(mmap.MADV_REMOVE)
+            in_force = [
+                (key, old[at - start + _RECORD.size + len(key[1]) : at - start + length])
+                for key, (at, length) in self._places.items()
+            ]
+        self.rewrite(in_force)
+
+    def rewrite(self, state: Iterable[tuple[Key, bytes]]) -> None:
+        """`state` is in it from now on, and nothing else. OSError, as for `write`."""
+        start, size = _REGIONS[self._region], self.size
+        self._places, self._in_force = {}, 0
+        self._region = 1 - self._region
+        self._end = _REGIONS[self._region]
+        self.write(state)
+        # Both slots, so that none stands for what is given back.
+        self._commit()
+        self._commit()
         if self._region == 0:
-            os.ftruncate(self.descriptor, self._end)
+            os.ftruncate(self.descriptor, max(self._end, _REGIONS[0]))
+        elif size:
+            with mmap.mmap(self.descriptor, size, offset=start) as old:
+                old.madvise(mmap.MADV_REMOVE)
 
     def clear(self) -> None:
         """Nothing is in it. OSError."""
-        self._places.clear()
-        self._in_force, self._region, self._end = 0, 0, _REGIONS[0]
+        self._places, self._in_force = {}, 0
+        self._region, self._end = 0, _REGIONS[0]
         self._commit()
         self._commit()
-        os.ftruncate(self.descriptor, mmap.PAGESIZE)
+        os.ftruncate(self.descriptor, _REGIONS[0])
 
     def close(self) -> None:
         """Let the descriptor go; a copy of it in a store keeps what was written."""
@@ -192,24 +216,28 @@ def read(descriptor: int) -> dict[Key, bytes]:
     """The records in force, in the order in which each came first. BadState."""
     try:
         size = os.fstat(descriptor).st_size
-        head = os.pread(descriptor, mmap.PAGESIZE, 0)
-        if len(head) < mmap.PAGESIZE or head[: len(MAGIC)] != MAGIC:
-            raise BadState("this is no state of vspc")
-        _, version = _HEAD.unpack_from(head)
-        if version != FORMAT:
-            raise BadState(f"a state of format {version}; this version reads format {FORMAT}")
-        slots = [slot for at in _SLOTS if (slot := _slot(head, at)) is not None]
-        if not slots:
-            raise BadState("neither of its two heads is whole")
-        slot = max(slots, key=lambda each: each.number)
-        if slot.start not in _REGIONS or not 0 <= slot.end - slot.start <= LIMIT:
-            raise BadState("its head is damaged")
+        slot = _newest(os.pread(descriptor, mmap.PAGESIZE, 0))
         if slot.end > max(size, slot.start):
             raise BadState("its end is missing")
         data = _read(descriptor, slot.start, slot.end - slot.start)
     except OSError as error:
         raise BadState(f"it cannot be read: {error.strerror}") from None
     return _records(data)
+
+
+def _newest(head: bytes) -> _Slot:
+    if len(head) < mmap.PAGESIZE or head[: len(MAGIC)] != MAGIC:
+        raise BadState("this is no state of vspc")
+    _, version = _HEAD.unpack_from(head)
+    if version != FORMAT:
+        raise BadState(f"a state of format {version}; this version reads format {FORMAT}")
+    slots = [slot for at in _SLOTS if (slot := _slot(head, at)) is not None]
+    if not slots:
+        raise BadState("neither of its two heads is whole")
+    slot = max(slots, key=lambda each: each.number)
+    if slot.start not in _REGIONS or not 0 <= slot.end - slot.start <= LIMIT:
+        raise BadState("its head is damaged")
+    return slot
 
 
 def _slot(head: bytes, at: int) -> _Slot | None:

@@ -70,6 +70,8 @@ class RawLine(Protocol):
         self.share = share
         self._reader = TurnReader(share, self._received, self._ended, lambda: self.close(FLOOD))
         self.continues = False  # another process has had it
+        self.received = self.written = 0  # bytes that came, and that were given to the transport
+        self.on_progress: Callable[[bool], None] | None = None  # as that of a `LineTransport`
         self._reason = ""
         self.address = ""
         self.observer: LineObserver
@@ -82,12 +84,22 @@ class RawLine(Protocol):
         if not self.continues:
             self.observer.handle(LineEvent.IDENTIFIED, joined_as(self.name))
 
+    @property
+    def tail(self) -> bytes:
+        """What has come and waits for its turn."""
+        return self._reader.unread
+
     def dataReceived(self, data: bytes) -> None:
+        self.received += len(data)
         self._reader.take(data)
+        if self.on_progress is not None and self._reader.unread:
+            self.on_progress(False)
 
     def _received(self, data: bytes) -> None:
         if not self._reason:
             self.observer.handle(LineEvent.OUTPUT, data)
+            if self.on_progress is not None:
+                self.on_progress(False)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reader.lose(reason)
@@ -97,6 +109,11 @@ class RawLine(Protocol):
         self.observer.lost(self._reason or why_lost(reason), error)
 
     def send(self, data: bytes) -> None:
+        self.write_encoded(data)
+
+    def write_encoded(self, data: bytes) -> None:
+        """Send `data` as it is."""
+        self.written += len(data)
         self.transport.write(data)
 
     def send_break(self) -> float:

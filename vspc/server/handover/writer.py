@@ -1,0 +1,337 @@
+"""Writes the state through as it changes, so that a process that is killed leaves it to the next.
+
+What has changed is marked, and written at the end of the reactor's turn: before anything that was
+written to a connection in that turn leaves it. What output alone changes is written at once, into
+the table of `progress`. Without this writer nobody is told of changes, and none of it costs
+anything.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from attrs import define, field
+
+from vspc import __version__
+from vspc.common.clock import Timer
+from vspc.console.console import Console
+from vspc.console.events import Appeared, ConsoleRef, Event, EventBus
+from vspc.console.ports import Line
+from vspc.console.values import (
+    save_console,
+    save_history,
+    save_migration,
+    save_past,
+)
+from vspc.net.ledger import Account, tcp_counts, unsent
+from vspc.server.handover import progress
+from vspc.server.handover.encoding import MOMENT, Moment, RecordKind, encode, text_key
+from vspc.server.handover.progress import PLACE, TAIL, ProgressTable
+from vspc.server.handover.state_file import TABLE_START, HandoverFile, Key
+from vspc.vm.lines.binary import BinaryLine
+from vspc.vm.server import LineServer
+from vspc.vm.session import UNIDENTIFIED, LineSession
+from vspc.vm.values import connection_of, may_be_saved, save_line
+
+RETRY = 1.0
+"""Seconds after which a state that could not be written is written anew."""
+
+HISTORIES = 4 * 1024 * 1024
+"""Bytes of histories that are written at once, when the process ends."""
+
+Change = tuple[Key, bytes]
+
+
+class ConnectionStore(Protocol):
+    """What keeps connections open over a restart: `vspc.net.descriptor_store`."""
+
+    def keep(self, transport: Any) -> str | None:
+        """Have the connection of `transport` kept; its name, None if it cannot be."""
+
+    def release(self, name: str) -> None:
+        """It is not to be kept any more."""
+
+
+@define(eq=False)
+class StoredLine:
+    """A line that is kept. `base_read` and `base_written`: what the kernel counts more than we do;
+    None: it does not count.
+    """
+
+    name: str
+    session: LineSession
+    connection: Any
+    table: ProgressTable
+    place: int | None
+    base_read: int | None
+    base_written: int
+    changed: Callable[[Line], None]
+    is_dirty: bool = True
+    _number: int = 0
+    _name: bytes = b""
+
+    def __attrs_post_init__(self) -> None:
+        self._name = self.name.encode()
+        self.connection.on_progress = self.progressed
+
+    def account(self) -> Account | None:
+        """What was read and written until now; None: the kernel has nothing to compare."""
+        connection, read = self.connection, self.base_read
+        if read is None:
+            return None
+        waiting = unsent(connection.transport)
+        written = self.base_written + connection.written
+        return Account(read + connection.received, written, waiting)
+
+    def progressed(self, altered: bool) -> None:
+        """What came is worked on; `altered`: it was more than output."""
+        if self.is_dirty:  # it is written with all else at the end of the turn
+            return
+        console = self.session.console
+        tail = self.connection.tail
+        if altered or self.place is None or console is None or len(tail) > TAIL:
+            self.changed(self.session.line)
+            return
+        self._number = number = self._number + 1
+        line = self.session.line
+        progress.write(
+            self.table.memory,
+            self.place + PLACE * (number & 1),
+            number,
+            self._name,
+            (self.base_read or 0) + self.connection.received,
+            console.history.end,
+            console.link.last_output or 0.0,
+            isinstance(line, BinaryLine) and line.after_cr,
+            tail,
+            number,
+        )
+
+    def leave(self) -> None:
+        """It is kept no longer."""
+        self.connection.on_progress = None
+        if self.place is not None:
+            self.table.give_back(self.place)
+
+
+@define(eq=False)
+class HandoverWriter:
+    """Implements `vspc.console.changes.StateWatcher`. `failed` is called with what went wrong."""
+
+    file: HandoverFile
+    store: ConnectionStore
+    server: LineServer
+    events: EventBus
+    failed: Callable[[str], None]
+    monotonic: Callable[[], float] = time.monotonic
+    _table: ProgressTable = field(init=False)
+    stored: dict[Line, StoredLine] = field(factory=dict, init=False)
+    _consoles: dict[str, None] = field(factory=dict, init=False)
+    _lines: dict[Line, None] = field(factory=dict, init=False)
+    _migrations: dict[bytes, None] = field(factory=dict, init=False)
+    _is_due: bool = field(default=False, init=False)
+    _is_whole: bool = field(default=False, init=False)  # what is in the file is the state
+    _takes_all: bool = field(default=False, init=False)  # lines that are not identified, too
+    _retry: Timer = field(init=False)
+    _unsubscribe: Callable[[], None] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._table = ProgressTable(self.file.descriptor, TABLE_START)
+        self._retry = Timer(self.server.clock)
+
+    # From the start to the end
+
+    def attach(self, kept: Iterable[tuple[Line, str]] = ()) -> None:
+        """Write all there is, and from now on what changes. `kept`: lines that are in the store
+        already, and their names.
+        """
+        for line, name in kept:
+            self._store_as(self.server.sessions[line], name)
+        self.server.roster.changes.watcher = self
+        self._unsubscribe = self.events.subscribe(self._on_event)
+        self.rewrite()
+
+    def full(self) -> None:
+        """The process ends in order: write all of it, lines that are not identified and the output
+        that consoles keep, too. From now on nothing is written.
+        """
+        self._takes_all = True
+        if self.rewrite(is_orderly=True):
+            self._guard(self._write_histories)
+        self.detach()
+
+    def detach(self) -> None:
+        """Write nothing more; what is written stays."""
+        self.server.roster.changes.watcher = None
+        self._unsubscribe()
+        self._retry.stop()
+        for stored in self.stored.values():
+            stored.connection.on_progress = None
+
+    def _write_histories(self) -> None:
+        changes, size = list[Change](), 0
+        for console in self.server.roster:
+            history = save_history(console)
+            if history is not None:
+                changes.append((text_key(RecordKind.HISTORY, console.id), encode(history)))
+                size += len(history.data)
+            if size >= HISTORIES:
+                self.file.write(changes)
+                changes, size = [], 0
+        self.file.write(changes)
+
+    # What has changed
+
+    def console_changed(self, console_id: str) -> None:
+        self._consoles[console_id] = None
+        self._soon()
+
+    def line_changed(self, line: Line) -> None:
+        self._lines[line] = None
+        stored = self.stored.get(line)
+        if stored is not None:
+            stored.is_dirty = True
+        self._soon()
+
+    def migration_changed(self, credential: bytes) -> None:
+        self._migrations[credential] = None
+        self._soon()
+
+    def _on_event(self, event: Event) -> None:
+        ref = getattr(event, "console", None)
+        if not isinstance(ref, ConsoleRef):
+            return
+        self.console_changed(ref.id)
+        if isinstance(event, Appeared):  # another port may have got another number
+            console = self.server.roster.get(ref.id)
+            for other in () if console is None else console.vm.consoles.values():
+                self.console_changed(other.id)
+
+    def _soon(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self.server.clock.call_later(0, self.flush)
+
+    # Writing
+
+    def flush(self) -> None:
+        """Write what is marked."""
+        self._is_due = False
+        if self._is_whole:
+            self._guard(lambda: self.file.write(self._changes()))
+
+    def rewrite(self, is_orderly: bool = False) -> bool:
+        """Write all there is in place of what is written; whether that went well."""
+        self._is_whole = True
+        sessions, roster, peers = self.server.sessions, self.server.roster, self.server.peers
+        self._lines = dict.fromkeys([*self.stored, *sessions])
+        self._consoles = dict.fromkeys(console.id for console in roster)
+        self._migrations = dict.fromkeys(migration.credential for migration in peers.open_ones())
+        self._migrations |= dict.fromkeys(credential for credential, _ in peers.past_ones())
+        zero = self.monotonic() - self.server.clock.seconds()
+        moment = (MOMENT, encode(Moment(zero, __version__, is_orderly)))
+        self._guard(lambda: self.file.rewrite([moment, *self._changes()]))
+        return self._is_whole
+
+    def _guard(self, write: Callable[[], None]) -> None:
+        """What could not be written is no state: the next process must not go on from it."""
+        try:
+            write()
+        except OSError as error:
+            self._is_whole = False
+            self.failed(str(error))
+            self._retry.start(RETRY, self._try_again)
+
+    def _try_again(self) -> None:
+        try:
+            self.file.clear()
+        except OSError:
+            self._retry.start(RETRY, self._try_again)
+        else:
+            self.rewrite()
+
+    def _changes(self) -> list[Change]:
+        """What is marked, as records; nothing is marked any more."""
+        found = list[Change]()
+        lines, self._lines = self._lines, {}
+        for line in lines:
+            found += self._line(line)
+        consoles, self._consoles = self._consoles, {}
+        for console_id in consoles:
+            found += self._console(console_id)
+        migrations, self._migrations = self._migrations, {}
+        for credential in migrations:
+            found += self._migration(credential)
+        return found
+
+    def name(self, line: Line | None) -> str | None:
+        """The name under which `line` is kept."""
+        stored = None if line is None else self.stored.get(line)
+        return None if stored is None else stored.name
+
+    # Lines
+
+    def _line(self, line: Line) -> Iterator[Change]:
+        session, stored = self.server.sessions.get(line), self.stored.get(line)
+        if session is None or not may_be_saved(session):
+            if stored is not None:
+                yield text_key(RecordKind.LINE, stored.name), b""
+                self._drop(stored)
+            return
+        if session.console is not None:
+            self._consoles[session.console.id] = None
+        if stored is None and (self._takes_all or session.role not in UNIDENTIFIED):
+            name = self.store.keep(connection_of(line).transport)
+            stored = None if name is None else self._store_as(session, name)
+        if stored is not None:
+            stored.is_dirty = False
+            body = encode(save_line(session, stored.account()))
+            yield text_key(RecordKind.LINE, stored.name), body
+
+    def _store_as(self, session: LineSession, name: str) -> StoredLine:
+        connection = connection_of(session.line)
+        sock = getattr(connection.transport, "socket", None)
+        counts = None if sock is None else tcp_counts(sock)
+        read, written = None, 0
+        if counts is not None:
+            read = counts.read - connection.received
+            written = counts.written + len(unsent(connection.transport)) - connection.written
+        place = self._table.take()
+        self.stored[session.line] = stored = StoredLine(
+            name, session, connection, self._table, place, read, written, self.line_changed
+        )
+        return stored
+
+    def _drop(self, stored: StoredLine) -> None:
+        del self.stored[stored.session.line]
+        stored.leave()
+        if stored.session.console is not None:
+            self._consoles[stored.session.console.id] = None
+        if stored.session.line not in self.server.sessions:
+            self.store.release(stored.name)
+
+    # Consoles and migrations
+
+    def _console(self, console_id: str) -> Iterator[Change]:
+        console, key = self.server.roster.get(console_id), text_key(RecordKind.CONSOLE, console_id)
+        if console is not None:
+            yield key, encode(save_console(console, self.server.roster, self.name))
+        elif key in self.file:
+            yield key, b""
+            for credential, past in self.server.peers.past_ones():
+                if past.console.id == console_id:
+                    self._migrations[credential] = None
+
+    def _migration(self, credential: bytes) -> Iterator[Change]:
+        peers = self.server.peers
+        open_one, past = peers.find(credential), peers.find_past(credential)
+        body, over = b"", b""
+        if open_one is not None and self._has(open_one.console):
+            body = encode(save_migration(open_one, self.name))
+        if past is not None and self._has(past.console):
+            over = encode(save_past(past))
+        yield (RecordKind.MIGRATION, credential), body
+        yield (RecordKind.PAST, credential), over
+
+    def _has(self, console: Console) -> bool:
+        return self.server.roster.has(console)
