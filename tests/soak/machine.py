@@ -69,7 +69,7 @@ class Soak(RuleBasedStateMachine):
 
     @initialize(machines=st.integers(1, 3), people=st.integers(1, 3), host=which)
     def begin(self, machines: int, people: int, host: int) -> None:
-        self.scene = Scene()
+        self.scene = self.make_scene()
         self.zones = (self.scene.server.zone, Zone("lab"))
         self.machines: list[Machine] = []
         self.liars: list[Connection] = []
@@ -89,6 +89,10 @@ class Soak(RuleBasedStateMachine):
         globalLogPublisher.removeObserver(self.watch)
 
     # Helpers
+
+    def make_scene(self) -> Scene:
+        """What it all happens in."""
+        return Scene()
 
     def connect(self, address: str, uuid: bytes, zone: Zone, secure: bool = False) -> Connection:
         connection = Connection(self.scene, address, uuid, zone, secure)

@@ -65,7 +65,7 @@ class SavedLine(Struct, frozen=True, omit_defaults=True):
     """One line and its session. `limit_due`: when the time limit of its role is over.
 
     `name` is that of its listener, for a line without the extension; `unread` is what of a raw one
-    waits for its turn; `console` an id.
+    waits for its turn; `number` is that of the last progress that is in it; `console` an id.
     """
 
     kind: str
@@ -81,6 +81,7 @@ class SavedLine(Struct, frozen=True, omit_defaults=True):
     limit_due: float | None = None
     unread: bytes = b""
     account: Account | None = None
+    number: int = 0
     vmotion: SavedVmotion = NO_VMOTION
     console: str | None = None
 
@@ -122,7 +123,7 @@ def save(server: LineServer, name: LineNames, zero: float = 0.0) -> SavedServer:
     return SavedServer(found, save_consoles(server.roster, server.peers, name), zero)
 
 
-def save_line(session: LineSession, account: Account | None = None) -> SavedLine:
+def save_line(session: LineSession, account: Account | None = None, number: int = 0) -> SavedLine:
     """One line, of a session that `may_be_saved`; `account` is that of its connection."""
     line = session.line
     return SavedLine(
@@ -139,6 +140,7 @@ def save_line(session: LineSession, account: Account | None = None) -> SavedLine
         session.limit.due,
         line.tail if isinstance(line, RawLine) else b"",
         account,
+        number,
         _save_vmotion(session.vmotion, line),
         None if session.console is None else session.console.id,
     )

@@ -4,8 +4,9 @@ A record takes microseconds, and output comes more often than that. So what outp
 is a few numbers in memory that the next process reads: each line has two places, which are written
 in turns, and one that was not written to its end is not looked at.
 
-    place   number, name of the line, bytes read from it, offset behind its last output and when
-            that came, whether the last byte was a CR, what is not decoded, number
+    place   number, name of the line (of one that is not kept: the id of its console), bytes read
+            from it, offset behind its last output and when that came, whether the line is kept,
+            whether the last byte was a CR, what is not decoded, number
 """
 
 import mmap
@@ -18,11 +19,13 @@ from attrs import define, field, frozen
 LINES = 65_536
 """Lines in the table at most; what is beyond is written with its records, at the end of a turn."""
 
-TAIL = 14
+TAIL = 13
 """Bytes that are not decoded and have room here; more go into a record."""
 
-_PLACE = struct.Struct("<Q8sQQd?15pQ")
+_PLACE = struct.Struct("<Q8sQQd??14pQ")
 _EACH = 2 * _PLACE.size
+
+_UNUSED = bytes(mmap.PAGESIZE)
 
 TABLE = LINES * _EACH
 """Bytes of the whole table; what no line has used yet takes no memory."""
@@ -30,11 +33,16 @@ TABLE = LINES * _EACH
 
 @frozen
 class LineProgress:
-    """How far one line is. `read` as in `Account`."""
+    """How far one line is. `number` counts what was written of it; `read` is as in `Account`.
 
+    `is_kept` false: only that of its console counts.
+    """
+
+    number: int
     read: int
     history_end: int
     last_output: float
+    is_kept: bool
     after_cr: bool
     tail: bytes
 
@@ -78,24 +86,29 @@ class ProgressTable:
 
 
 write = _PLACE.pack_into
-"""`write(memory, at, number, name, read, history_end, last_output, after_cr, tail, number)`."""
+"""`write(memory, at, *place)`: the numbers first and last are one more each time."""
+
+NAME = 8
+"""Bytes of a name; shorter ones are filled up with NUL."""
 
 PLACE = _PLACE.size
 """Bytes from the first of a line's places to the second."""
 
 
 def read_table(descriptor: int, start: int) -> dict[bytes, LineProgress]:
-    """How far all lines are, by name. OSError."""
-    data = os.pread(descriptor, TABLE, start)
+    """How far all lines are, by name, or by the id of their console. OSError."""
     found: dict[bytes, LineProgress] = {}
-    numbers: dict[bytes, int] = {}
-    for page in range(0, len(data), mmap.PAGESIZE):
-        if not any(data[page : page + mmap.PAGESIZE]):
+    orders: dict[bytes, int] = {}
+    for page in range(start, start + TABLE, mmap.PAGESIZE):
+        data = os.pread(descriptor, mmap.PAGESIZE, page)
+        if data == _UNUSED:
             continue
-        for at in range(page, min(page + mmap.PAGESIZE, len(data) - _PLACE.size + 1), _PLACE.size):
-            number, name, *facts, again = _PLACE.unpack_from(data, at)
-            name = name.rstrip(b"\0")
-            if number == again and name and number > numbers.get(name, 0):
-                numbers[name] = number
-                found[name] = LineProgress(*facts)
+        for place in range(0, len(data) - _PLACE.size + 1, _PLACE.size):
+            number, name, *facts, again = _PLACE.unpack_from(data, place)
+            progress = LineProgress(number, *facts)
+            # A console may have had several lines: its output tells which place is the newest.
+            order = number if progress.is_kept else progress.history_end
+            if number == again and number and order >= orders.get(name, 0):
+                orders[name] = order
+                found[name] = progress
     return found

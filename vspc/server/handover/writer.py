@@ -8,6 +8,7 @@ anything.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -29,6 +30,7 @@ from vspc.server.handover.encoding import MOMENT, Moment, RecordKind, encode, te
 from vspc.server.handover.progress import PLACE, TAIL, ProgressTable
 from vspc.server.handover.state_file import TABLE_START, HandoverFile, Key
 from vspc.vm.lines.binary import BinaryLine
+from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
 from vspc.vm.session import UNIDENTIFIED, LineSession
 from vspc.vm.values import connection_of, may_be_saved, save_line
@@ -54,34 +56,36 @@ class ConnectionStore(Protocol):
 
 @define(eq=False)
 class StoredLine:
-    """A line that is kept. `base_read` and `base_written`: what the kernel counts more than we do;
-    None: it does not count.
+    """A line that is kept as `name`, or with None only watched.
+
+    `base_read` and `base_written`: what the kernel counts more than we do, such as a PROXY header;
+    0 where it does not count.
     """
 
-    name: str
+    name: str | None
     session: LineSession
     connection: Any
     table: ProgressTable
     place: int | None
-    base_read: int | None
+    base_read: int
     base_written: int
     changed: Callable[[Line], None]
-    is_dirty: bool = True
-    _number: int = 0
-    _name: bytes = b""
+    is_dirty: bool = field(default=True, init=False)
+    number: int = field(default=0, init=False)
+    _key: bytes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._name = self.name.encode()
+        self._key = (self.name or "").encode()
         self.connection.on_progress = self.progressed
 
-    def account(self) -> Account | None:
-        """What was read and written until now; None: the kernel has nothing to compare."""
-        connection, read = self.connection, self.base_read
-        if read is None:
-            return None
-        waiting = unsent(connection.transport)
-        written = self.base_written + connection.written
-        return Account(read + connection.received, written, waiting)
+    def account(self) -> Account:
+        """What was read and written until now."""
+        connection = self.connection
+        return Account(
+            self.base_read + connection.received,
+            self.base_written + connection.written,
+            unsent(connection.transport),
+        )
 
     def progressed(self, altered: bool) -> None:
         """What came is worked on; `altered`: it was more than output."""
@@ -89,19 +93,22 @@ class StoredLine:
             return
         console = self.session.console
         tail = self.connection.tail
-        if altered or self.place is None or console is None or len(tail) > TAIL:
+        is_kept = self.name is not None
+        altered = is_kept and (altered or len(tail) > TAIL)
+        if altered or self.place is None or console is None:
             self.changed(self.session.line)
             return
-        self._number = number = self._number + 1
+        self.number = number = self.number + 1
         line = self.session.line
         progress.write(
             self.table.memory,
             self.place + PLACE * (number & 1),
             number,
-            self._name,
-            (self.base_read or 0) + self.connection.received,
+            self._key if is_kept else bytes.fromhex(console.id),
+            self.base_read + self.connection.received,
             console.history.end,
             console.link.last_output or 0.0,
+            is_kept,
             isinstance(line, BinaryLine) and line.after_cr,
             tail,
             number,
@@ -240,19 +247,20 @@ class HandoverWriter:
         except OSError as error:
             self._is_whole = False
             self.failed(str(error))
+            with suppress(OSError):
+                self.file.clear()
             self._retry.start(RETRY, self._try_again)
 
     def _try_again(self) -> None:
-        try:
-            self.file.clear()
-        except OSError:
-            self._retry.start(RETRY, self._try_again)
-        else:
-            self.rewrite()
+        self.rewrite()
 
     def _changes(self) -> list[Change]:
         """What is marked, as records; nothing is marked any more."""
         found = list[Change]()
+        for console_id in self._consoles:  # input of a console went to its line
+            console = self.server.roster.get(console_id)
+            if console is not None and console.link.line is not None:
+                self._lines[console.link.line] = None
         lines, self._lines = self._lines, {}
         for line in lines:
             found += self._line(line)
@@ -273,26 +281,30 @@ class HandoverWriter:
 
     def _line(self, line: Line) -> Iterator[Change]:
         session, stored = self.server.sessions.get(line), self.stored.get(line)
-        if session is None or not may_be_saved(session):
+        if session is None or session.role is LineRole.RETIRED:
             if stored is not None:
-                yield text_key(RecordKind.LINE, stored.name), b""
                 self._drop(stored)
+                if stored.name is not None:
+                    yield text_key(RecordKind.LINE, stored.name), b""
             return
+        if stored is None:
+            if session.role in UNIDENTIFIED and not self._takes_all:
+                return
+            transport = connection_of(line).transport
+            name = self.store.keep(transport) if may_be_saved(session) else None
+            stored = self._store_as(session, name)
         if session.console is not None:
             self._consoles[session.console.id] = None
-        if stored is None and (self._takes_all or session.role not in UNIDENTIFIED):
-            name = self.store.keep(connection_of(line).transport)
-            stored = None if name is None else self._store_as(session, name)
-        if stored is not None:
-            stored.is_dirty = False
-            body = encode(save_line(session, stored.account()))
+        stored.is_dirty = False
+        if stored.name is not None:
+            body = encode(save_line(session, stored.account(), stored.number))
             yield text_key(RecordKind.LINE, stored.name), body
 
-    def _store_as(self, session: LineSession, name: str) -> StoredLine:
+    def _store_as(self, session: LineSession, name: str | None) -> StoredLine:
         connection = connection_of(session.line)
         sock = getattr(connection.transport, "socket", None)
         counts = None if sock is None else tcp_counts(sock)
-        read, written = None, 0
+        read = written = 0
         if counts is not None:
             read = counts.read - connection.received
             written = counts.written + len(unsent(connection.transport)) - connection.written
@@ -307,7 +319,7 @@ class HandoverWriter:
         stored.leave()
         if stored.session.console is not None:
             self._consoles[stored.session.console.id] = None
-        if stored.session.line not in self.server.sessions:
+        if stored.name is not None and stored.session.line not in self.server.sessions:
             self.store.release(stored.name)
 
     # Consoles and migrations
