@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.ledger import UNKNOWN, Account, Difference, TcpCounts, compare, tcp_counts, unsent
+from vspc.net.ledger import (
+    UNKNOWN,
+    Difference,
+    TcpCounts,
+    TrafficAccount,
+    compare,
+    tcp_counts,
+    unsent,
+)
 
 
 class OnLoopback(SynchronousTestCase):
@@ -89,26 +97,28 @@ class OnLoopback(SynchronousTestCase):
         self.addCleanup(one.close)
         self.addCleanup(other.close)
         self.assertIsNone(tcp_counts(one))
-        self.assertEqual(compare(Account(), tcp_counts(one)), UNKNOWN)
+        self.assertEqual(compare(TrafficAccount(), tcp_counts(one)), UNKNOWN)
 
 
 class Compared(SynchronousTestCase):
     def test_nothing_happened(self) -> None:
-        self.assertEqual(compare(Account(10, 20), TcpCounts(10, 20)), Difference())
+        self.assertEqual(compare(TrafficAccount(10, 20), TcpCounts(10, 20)), Difference())
 
     def test_more_was_read(self) -> None:
-        self.assertEqual(compare(Account(10, 20), TcpCounts(17, 20)).missed, 7)
+        self.assertEqual(compare(TrafficAccount(10, 20), TcpCounts(17, 20)).missed, 7)
 
     def test_part_of_what_waited_was_sent(self) -> None:
-        account = Account(0, 20, b"abcde")
+        account = TrafficAccount(0, 20, b"abcde")
         for sent, rest in ((15, b"abcde"), (17, b"cde"), (20, b"")):
             self.assertEqual(compare(account, TcpCounts(0, sent)), Difference(0, rest, 0))
 
     def test_more_was_sent(self) -> None:
-        self.assertEqual(compare(Account(0, 20, b"abc"), TcpCounts(0, 26)), Difference(0, b"", 6))
+        self.assertEqual(
+            compare(TrafficAccount(0, 20, b"abc"), TcpCounts(0, 26)), Difference(0, b"", 6)
+        )
 
     def test_numbers_that_cannot_be(self) -> None:
-        self.assertEqual(compare(Account(9, 20, b"abc"), TcpCounts(8, 16)), UNKNOWN)
+        self.assertEqual(compare(TrafficAccount(9, 20, b"abc"), TcpCounts(8, 16)), UNKNOWN)
         self.assertEqual(compare(None, TcpCounts(0, 0)), UNKNOWN)
 
     @given(st.binary(max_size=50), st.integers(0, 50), st.integers(0, 50))
@@ -116,7 +126,7 @@ class Compared(SynchronousTestCase):
         """The last `kept` bytes were not sent when it was noted down; `sent` were in the end."""
         kept, sent = min(kept, len(data)), min(sent, len(data))
         sent = max(sent, len(data) - kept)
-        account = Account(0, len(data), data[len(data) - kept :])
+        account = TrafficAccount(0, len(data), data[len(data) - kept :])
         self.assertEqual(data[:sent] + compare(account, TcpCounts(0, sent)).resend, data)
 
 

@@ -56,7 +56,7 @@ def unsent(transport: Any) -> bytes:
 
 
 @frozen
-class Account:
+class TrafficAccount:
     """Our count, as far as the state beside it goes. `unsent` are the last of the bytes `written`:
     the socket did not have them yet.
     """
@@ -83,7 +83,7 @@ UNKNOWN = Difference(None, b"", None)
 """Where neither the kernel nor the account can tell."""
 
 
-def compare(account: Account | None, now: TcpCounts | None) -> Difference:
+def compare(account: TrafficAccount | None, now: TcpCounts | None) -> Difference:
     """What happened between `account` and `now`. Nothing that may have been sent is in `resend`."""
     if account is None or now is None:
         return UNKNOWN

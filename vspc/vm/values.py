@@ -12,7 +12,7 @@ from vspc.console.identity import Claim
 from vspc.console.ports import Line
 from vspc.console.values import LineNames, SavedConsoles
 from vspc.console.values import save as save_consoles
-from vspc.net.ledger import Account
+from vspc.net.ledger import TrafficAccount
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.vm.lines.binary import BinaryLine, LineQuestion
 from vspc.vm.lines.comport import ComPortState
@@ -80,7 +80,7 @@ class SavedLine(Struct, frozen=True, omit_defaults=True):
     quarantine_output: float | None = None
     limit_due: float | None = None
     unread: bytes = b""
-    account: Account | None = None
+    account: TrafficAccount | None = None
     number: int = 0
     vmotion: SavedVmotion = NO_VMOTION
     console: str | None = None
@@ -123,7 +123,9 @@ def save(server: LineServer, name: LineNames, zero: float = 0.0) -> SavedServer:
     return SavedServer(found, save_consoles(server.roster, server.peers, name), zero)
 
 
-def save_line(session: LineSession, account: Account | None = None, number: int = 0) -> SavedLine:
+def save_line(
+    session: LineSession, account: TrafficAccount | None = None, number: int = 0
+) -> SavedLine:
     """One line, of a session that `may_be_saved`; `account` is that of its connection."""
     line = session.line
     return SavedLine(

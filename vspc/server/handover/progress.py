@@ -33,7 +33,7 @@ TABLE = LINES * _EACH
 
 @frozen
 class LineProgress:
-    """How far one line is. `number` counts what was written of it; `read` is as in `Account`.
+    """How far one line is. `number` counts what was written; `read` is as in `TrafficAccount`.
 
     `is_kept` false: only that of its console counts.
     """

@@ -7,7 +7,7 @@ from attrs import evolve
 from msgspec.structs import replace
 
 from vspc.console.values import SavedConsole
-from vspc.net.ledger import Account
+from vspc.net.ledger import TrafficAccount
 from vspc.server.handover.encoding import Assembled, assemble
 from vspc.server.handover.progress import NAME, LineProgress, read_table
 from vspc.server.handover.state_file import TABLE_START, BadState, read
@@ -43,7 +43,7 @@ def with_progress(state: SavedServer, table: Mapping[bytes, LineProgress]) -> Sa
     return replace(state, lines=lines, consoles=replace(state.consoles, consoles=consoles))
 
 
-def _line_at(line: SavedLine, account: Account, at: LineProgress) -> SavedLine:
+def _line_at(line: SavedLine, account: TrafficAccount, at: LineProgress) -> SavedLine:
     account = evolve(account, read=at.read)
     telnet = line.telnet
     if telnet is None:

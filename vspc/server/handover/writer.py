@@ -24,7 +24,7 @@ from vspc.console.values import (
     save_migration,
     save_past,
 )
-from vspc.net.ledger import Account, tcp_counts, unsent
+from vspc.net.ledger import TrafficAccount, tcp_counts, unsent
 from vspc.server.handover import progress
 from vspc.server.handover.encoding import MOMENT, Moment, RecordKind, encode, text_key
 from vspc.server.handover.progress import PLACE, TAIL, ProgressTable
@@ -78,10 +78,10 @@ class StoredLine:
         self._key = (self.name or "").encode()
         self.connection.on_progress = self.progressed
 
-    def account(self) -> Account:
+    def account(self) -> TrafficAccount:
         """What was read and written until now."""
         connection = self.connection
-        return Account(
+        return TrafficAccount(
             self.base_read + connection.received,
             self.base_written + connection.written,
             unsent(connection.transport),
