@@ -15,10 +15,21 @@ from tests.log.inline import Here, Logged
 from vspc.config.alert_settings import PanicSettings
 from vspc.config.values import Size
 from vspc.console.console import Console
-from vspc.console.logs import LogView, Output
+from vspc.console.logs import LogView, Marker, MarkerKind, Output
 from vspc.console.panics import PanicRecord
+from vspc.log import panic_files, panics
+from vspc.log.panic_file import LINE
 from vspc.log.panic_files import PanicFiles
-from vspc.log.panics import AFTER_LIMIT, GRACE, JOBS, LONGEST_LOOP, LOOP, PanicBox
+from vspc.log.panics import (
+    AFTER_LIMIT,
+    GRACE,
+    JOBS,
+    LONGEST_LOOP,
+    LOOP,
+    MARKERS,
+    READ_TIMEOUT,
+    PanicBox,
+)
 
 SETTINGS = PanicSettings()
 
@@ -313,3 +324,54 @@ class WithoutLog(PanicTest):
         data = self.kept(self.only(console))
         self.assertTrue(data.endswith(b"x\nKernel panic\r\nafter\n"))
         self.assertGreaterEqual(len(data), 65536)
+
+
+class Bounds(PanicTest):
+    def test_so_many_markers(self) -> None:
+        console = self.connected()
+        self.say(console, b"x")
+        for number in range(MARKERS + 50):
+            self.logged.log.recorder.note(console.id, MarkerKind.NOTE, f"note {number}")
+        self.panic(console)
+        found = self.box.files.load(self.only(console)).items
+        self.assertLessEqual(sum(isinstance(item, Marker) for item in found), MARKERS)
+        self.assertTrue(self.kept(self.only(console)).endswith(b"Kernel panic\r\n"))
+
+    def test_a_long_line_is_cut(self) -> None:
+        console = self.connected()
+        self.panic(console, b"Kernel panic " + b"x" * 2 * LINE)
+        self.assertEqual(len(self.only(console).line), LINE)
+
+    def test_loops_are_remembered_of_so_many_consoles(self) -> None:
+        self.patch(panics, "REMEMBERED", 1)
+        one, other = self.connected(), self.connected("web02", f"{2:032x}")
+        for console, number in ((one, 1), (other, 1), (one, 2)):
+            self.assertEqual(self.panic(console), number)
+            self.run_on(SETTINGS.after)
+            self.run_on()
+
+    def test_a_disk_that_does_not_answer(self) -> None:
+        console = self.connected()
+        self.panic(console)
+        self.patch(self.box.pool, "submit", lambda *_words: None)
+        record = self.only(console)
+        reading = Deferred.fromCoroutine(
+            self.box.reading(record).query(console.id, lambda _view: 1)
+        )
+        self.run_on(READ_TIMEOUT)
+        self.assertIsNone(self.successResultOf(reading))
+
+    def test_a_file_that_is_too_large(self) -> None:
+        console = self.connected()
+        self.say(console, b"x" * 100_000)
+        self.panic(console)
+        self.patch(panic_files, "FILE_LIMIT", 80_000)
+        self.assertTrue(50_000 < len(self.kept(self.only(console))) < 80_000)
+        self.assertIn("panic-damaged", self.names())
+
+    def test_facts_that_are_too_long(self) -> None:
+        console = self.connected()
+        self.panic(console)
+        self.patch(panic_files, "HEAD_LIMIT", 50)
+        console = self.restart()
+        self.assertEqual(self.only(console).line, "Kernel panic")
