@@ -86,7 +86,7 @@ class Alerted:
         service.actions = self.actions
         service.find = world.roster.get
         service.open(self.alerts)
-        service.reload(self.alerts)
+        service.start(self.alerts)
         world.observer.target = service.observer
         world.events.subscribe(service.handle)
         return service

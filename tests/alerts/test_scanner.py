@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
 from vspc.alerts.matching import PatternSet
-from vspc.alerts.scanner import BATCH_TIME, LATE, OutputScanner, PatternMatch, Search
+from vspc.alerts.scanner import BATCH_TIME, LATE, TURN, OutputScanner, PatternMatch, Search
 from vspc.console.context import OutputObserver
 
 
@@ -124,6 +124,37 @@ class Batches(ScannerTest):
         self.say(b"panic\n", at=2)
         self.later()
         self.assertEqual(len(self.found), 1)
+
+    def test_the_last_line_of_a_vm_that_went_away(self) -> None:
+        self.say(b"oops")
+        self.later()
+        self.say(b" panic", at=4)
+        self.scanner.gone("a")
+        self.later()
+        self.assertEqual([text for _, text, _ in self.lines()], ["oops panic"] * 2)
+        self.assertEqual(self.scanner._matcher._unfinished, {})
+        self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
+        self.scanner.gone("a")
+        self.scanner.gone("none")
+        self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
+
+    def test_so_many_in_each_turn(self) -> None:
+        told = list[int]()
+
+        def found(matches: list[PatternMatch]) -> None:
+            told.append(len(matches))
+
+        self.scanner.use(Search(PatternSet(["x"]), lambda _id: frozenset({0}), found))
+        for number in range(2 * TURN + 1):
+            self.scanner.output(str(number), 0, b"x\n")
+        self.later()
+        self.say(b"x\n", console="last")
+        self.assertEqual(told, [TURN])
+        self.later(0)
+        self.later(0)
+        self.assertEqual(told, [TURN, TURN, 1])
+        self.later(1.0)
+        self.assertEqual(told, [TURN, TURN, 1, 1])
 
 
 class Floods(ScannerTest):

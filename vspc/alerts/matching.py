@@ -150,9 +150,10 @@ class LineMatcher:
                 line.found = line.found.union(*(each.which for each in lines))
         return found
 
-    def forget(self, console_id: str) -> None:
-        """The console is gone."""
-        self._unfinished.pop(console_id, None)
+    def end(self, console_id: str) -> list[FoundLine]:
+        """Nothing more comes to the unfinished line of a console that is gone."""
+        line = self._unfinished.pop(console_id, None)
+        return [] if line is None or not line.is_new else self._ended(console_id, line)
 
     def replace(self, patterns: PatternSet) -> None:
         """Other patterns: unfinished lines are looked for them from the beginning."""

@@ -28,6 +28,9 @@ TOTAL = 32 * 1024 * 1024
 REST = 3.0
 """Rests after a batch, as multiples of the time that it took: a quarter of a processor is used."""
 
+TURN = 50
+"""Lines that match which are told in one turn of the reactor."""
+
 LATE = 2.0
 """Seconds after which an unfinished line is looked at as it is."""
 
@@ -89,7 +92,8 @@ class OutputScanner(OutputObserver):
         self._waiting: dict[str, _Waiting] = {}
         self._size = 0
         self._skipped: dict[str, int] = {}
-        self._is_busy = False
+        self._gone: dict[str, None] = {}
+        self._is_busy = self._is_stopped = False
         self._timer, self._late = Timer(clock), Timer(clock)
         self.skipped = 0
         """Bytes that were not looked at."""
@@ -101,8 +105,14 @@ class OutputScanner(OutputObserver):
         self._submit(partial(self._matcher.replace, search.patterns))
 
     def changed(self, console_id: str) -> None:
-        """Other patterns may count for that console: it has another name, or is gone."""
+        """Other patterns may count for that console: it has another name."""
         self._wanted.pop(console_id, None)
+
+    def gone(self, console_id: str) -> None:
+        """That console has no line: what it sent last is looked at as it is, and forgotten."""
+        if self._wanted.pop(console_id, None):
+            self._gone[console_id] = None
+            self._begin_soon()
 
     def take_skipped(self) -> dict[str, int]:
         """Bytes that were not looked at since the last call, by the ids of consoles."""
@@ -114,7 +124,7 @@ class OutputScanner(OutputObserver):
         self._waiting.clear()
         self._timer.stop()
         self._late.stop()
-        self._is_busy = True
+        self._is_busy = self._is_stopped = True
 
     # `OutputObserver`
 
@@ -148,9 +158,8 @@ class OutputScanner(OutputObserver):
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
         waiting = self._waiting.get(console_id)
         if waiting is None:
-            if not (self._waiting or self._is_busy):
-                self._timer.start(BATCH_TIME, self._begin)
             waiting = self._waiting[console_id] = _Waiting()
+            self._begin_soon()
         waiting.pieces.append((offset, data))
         waiting.size += len(data)
         self._size += len(data)
@@ -165,19 +174,25 @@ class OutputScanner(OutputObserver):
         self.skipped += size
         self._skipped[console_id] = self._skipped.get(console_id, 0) + size
 
+    def _begin_soon(self) -> None:
+        if not self._is_busy and self._timer.left is None:
+            self._timer.start(BATCH_TIME, self._begin)
+
     def _begin(self) -> None:
         """Hand over what waits."""
         waiting, self._waiting, self._size = self._waiting, {}, 0
+        gone, self._gone = self._gone, {}
         search, pieces = self._search, list[Piece]()
         for console_id, each in waiting.items():
             wanted = search.select(console_id)
             for offset, data in _joined(each.pieces):
                 pieces.append(Piece(console_id, offset, data, wanted))
         self._late.stop()
-        self._run(partial(self._feed, pieces))
+        self._run(partial(self._feed, pieces, list(gone)))
 
-    def _feed(self, pieces: list[Piece]) -> list[FoundLine]:
-        return [line for piece in pieces for line in self._matcher.feed(piece)]
+    def _feed(self, pieces: list[Piece], gone: list[str]) -> list[FoundLine]:
+        found = [line for piece in pieces for line in self._matcher.feed(piece)]
+        return found + [line for console_id in gone for line in self._matcher.end(console_id)]
 
     def _run(self, work: Callable[[], list[FoundLine]]) -> None:
         self._is_busy = True
@@ -200,10 +215,17 @@ class OutputScanner(OutputObserver):
     def _worked(
         self, matches: list[PatternMatch], found: Reaction, rest: float, waits: bool
     ) -> None:
-        self._is_busy = False
-        if matches:
-            found(matches)
-        if self._waiting:
+        """Tell what was found, some in each turn; then the next batch may begin."""
+        if matches and not self._is_stopped:
+            found(matches[:TURN])
+        if len(matches) > TURN:
+            left = matches[TURN:]
+            self._timer.start(0, lambda: self._worked(left, found, rest, waits))
+            return
+        self._is_busy = self._is_stopped
+        if self._is_stopped:
+            return
+        if self._waiting or self._gone:
             self._timer.start(max(BATCH_TIME, rest), self._begin)
         elif waits:
             self._late.start(LATE, lambda: self._run(self._matcher.late))

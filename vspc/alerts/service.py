@@ -106,6 +106,7 @@ class AlertService:
         self._times = AlertTimes()
         self._rules: tuple[_Rule, ...] = ()
         self._panics: dict[int, str] = {}
+        self._selections: dict[frozenset[int], frozenset[int]] = {}  # thousands have the same
         self._states: dict[str, AlertState] = {}
         self._told = float("-inf")
 
@@ -120,8 +121,14 @@ class AlertService:
         """Take up what earlier processes queued. Raises OSError."""
         self.queue.load(each.name for each in named_alerts(alerts))
 
+    def start(self, alerts: tuple[AlertSettings, ...]) -> None:
+        """Begin. Raises RuntimeError where the system has no threads."""
+        for pool in (self._pool, self._disk, self._syslog):
+            pool.submit(lambda: None)  # its thread begins now: later there may be none
+        self.reload(alerts)
+
     def reload(self, alerts: tuple[AlertSettings, ...]) -> None:
-        """These count from now on; the first time, after `open`."""
+        """These count from now on."""
         places = dict[str, int]()
         before = {rule.settings.name: rule for rule in self._rules}
         self._rules = tuple(
@@ -135,6 +142,7 @@ class AlertService:
         if self.panicked is not None:
             self._panics = {_place(places, BUILT_IN[name]): name for name in PANIC_PATTERNS}
         self._states = {name: each for name, each in self._states.items() if name in names}
+        self._selections.clear()
         self.queue.keep(names)
         self.observer.use(Search(PatternSet(list(places)), self._select, self._found))
 
@@ -167,11 +175,14 @@ class AlertService:
         for rule in self._rules:
             if _is_about(rule.settings, console):
                 wanted |= rule.labels.keys()
-        return frozenset(wanted)
+        found = frozenset(wanted)
+        return self._selections.setdefault(found, found)
 
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
-        if isinstance(event, Renamed | WentAway | Forgotten):
+        if isinstance(event, WentAway | Forgotten):
+            self.observer.gone(event.console.id)
+        elif isinstance(event, Renamed):
             self.observer.changed(event.console.id)
 
     # Matches

@@ -109,7 +109,8 @@ class PanicBox:
         self._tidy()
 
     def start(self) -> None:
-        """Begin; files that are open are completed."""
+        """Begin; files that are open are completed. RuntimeError: the system has no threads."""
+        self.pool.submit(lambda: None)  # its thread begins now: later there may be none
         self._running = RunningCoroutine(self._work())
         for record in self._all():
             if record.is_open:

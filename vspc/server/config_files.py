@@ -87,6 +87,7 @@ def _clients(config: Config) -> list[_Client]:
         ("audit", config.audit),
         *((f"log.sink[{i}]", sink) for i, sink in sinks),
         *((f"dial[{i}]", each) for i, each in enumerate(config.dial)),
+        *((f"alert[{i}]", each) for i, each in enumerate(config.alert)),
     ]
 
 

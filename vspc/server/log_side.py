@@ -100,7 +100,7 @@ class LogSide:
         if self.log is not None:
             self.log.start()
             events.subscribe(self.log.handle)
-        self.alerts.reload(self._config.alert)
+        self.alerts.start(self._config.alert)
         self.panics.start()
         events.subscribe(self.alerts.handle)
 
