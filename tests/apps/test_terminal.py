@@ -393,6 +393,15 @@ class GivenBack(TerminalTest):
         self.assertEqual(bytes(channel.output), UNDONE + b"\r\n[web01: carol sent you off]\r\n")
         self.assertEqual(channel.status, 1)
 
+    def test_who_is_sent_off_as_the_last_while_output_waits(self) -> None:
+        channel = self.in_vim()
+        self.web.link.output(b"bye")
+        for attachment in list(self.web.attachments):
+            attachment.expel("the server is shutting down")
+        wanted = b"bye" + UNDONE + b"\r\n[web01: the server is shutting down]\r\n"
+        self.assertEqual(bytes(channel.output), wanted)
+        self.assertEqual(channel.status, 1)
+
     def test_whose_console_ends_behind_what_was_said(self) -> None:
         channel = self.in_vim()
         for attachment in list(self.web.attachments):

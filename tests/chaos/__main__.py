@@ -35,6 +35,7 @@ def main(words: list[str]) -> int:
 
     clock.callWhenRunning(lambda: Deferred.fromCoroutine(chaos.run()).addBoth(over))
     clock.run()
+    print(chaos.summary())
     if not is_over:
         found.append("the run was ended from outside, or hung")
     if not found:

@@ -52,6 +52,8 @@ class Actor(ABC):
         self.troubles: list[Trouble] = []
         self.problems: list[str] = []
         self.command: Command | None = None
+        self.seen_bytes = 0
+        """How much it was shown."""
         self._clock = clock
         self._operators = operators
         self._number = 0
@@ -175,6 +177,7 @@ class JsonProgram(Actor):
                 self.trouble()
 
     def _take(self, item: Item) -> None:
+        self.seen_bytes += item.end - item.offset if isinstance(item, Seen) else 0
         self.items.append(item)
         self.offset = item.end
 
@@ -198,6 +201,7 @@ class SshReader(Actor):
 
     def output(self, data: bytes) -> None:
         self.items.append(Seen(self.offset, data))
+        self.seen_bytes += len(data)
         self.offset += len(data)
 
     def error(self, data: bytes) -> None:
@@ -240,6 +244,7 @@ class TerminalOperator(Actor):
         shown = self.shown[-1]
         seen = max(0, len(shown) - 8)
         shown += data
+        self.seen_bytes += len(data)
         if b"not sent" in shown[seen:]:
             self.trouble()
 

@@ -434,6 +434,10 @@ def _explained(troubles: Iterable[Trouble], start: float, end: float) -> bool:
 _FRAGMENT = re.compile(rb"[0-9a-f]*>?(?:<[\w:]*)?|[\w:]*>?(?:<[\w:]*)?")
 
 
+_NOTICE = re.compile(rb"(?:\x1b\[[0-9;]*m|\x1b\(B|\x0f|[\r\n])*\[[^\]\n]*\]|[\r\n]+")
+"""A notice, which may stand in the middle of a record, on a line of its own; and line ends."""
+
+
 class TerminalCheck:
     """Whether a terminal showed the records of a VM's text in order, and all of those between two
     lines, or told that some are missing.
@@ -445,7 +449,7 @@ class TerminalCheck:
 
     def check(self, shown: bytes) -> list[str]:
         """What is wrong with `shown`: what one login saw, notices included."""
-        numbers = self._stream.numbers(shown)
+        numbers = self._stream.numbers(_NOTICE.sub(b"", shown))
         told_lost = b"output lost" in shown
         for before, after in pairwise(numbers):
             if after <= before:

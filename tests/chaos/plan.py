@@ -55,7 +55,7 @@ ENDING = (Fault.RESTART, Fault.KILL, Fault.DAMAGE)
 
 LESSER = (
     *(Fault.CUT, Fault.FINISH, Fault.HALF_OPEN, Fault.STALL, Fault.SPLIT, Fault.DELAY),
-    *(Fault.MOVE, Fault.MOVE, Fault.MOVE, Fault.BURST, Fault.POWER),
+    *(Fault.MOVE, Fault.MOVE, Fault.MOVE, Fault.MOVE, Fault.BURST, Fault.BURST, Fault.POWER),
     *(Fault.CUT_OPERATOR, Fault.STALL_OPERATOR, Fault.PASTE),
     *(Fault.GARBAGE, Fault.IDLE_CONNECTIONS, Fault.HANDSHAKES, Fault.NEGOTIATION, Fault.LOGINS),
     *(Fault.RELOAD, Fault.BROKEN_RELOAD, Fault.FULL_DISK, Fault.FILE_LIMIT),
@@ -65,13 +65,13 @@ LESSER = (
 ROUND = 120.0
 """Seconds of a round, at most."""
 
-WARM_UP, SETTLE = 4.0, 8.0
+WARM_UP, SETTLE = 3.0, 5.0
 """Seconds before the first harm; and until what was harmed is as before, at most as a rule."""
 
-STEP = 0.6
+STEP = 0.3
 """Seconds between two kinds of harm, on average."""
 
-LIFE = 7.0
+LIFE = 5.0
 """Seconds between two ends of the server, on average."""
 
 
@@ -96,7 +96,7 @@ def make_plan(seed: int, seconds: float) -> list[Step]:
 
 
 def _round(chance: random.Random, start: float, length: float) -> list[Step]:
-    quiet = min(SETTLE, length / 8)
+    quiet = min(SETTLE, length / 12)
     half = (length - 4 * quiet) / 2
     steps = []
     at = start + (WARM_UP if start == 0 else 1.0)

@@ -46,6 +46,8 @@ class SocketProgram(ClientFactory):
         self.seen: list[bytearray] = []
         self.typed: list[Typed] = []
         self.troubles: list[Trouble] = []
+        self.seen_bytes = 0
+        """How much it was shown."""
         self._reactor = reactor
         self._number = 0
         self._connection: _Connection | None = None
@@ -94,6 +96,7 @@ class SocketProgram(ClientFactory):
     def took(self, data: bytes) -> None:
         """Output."""
         self.seen[-1] += data
+        self.seen_bytes += len(data)
         if b"not sent" in self.seen[-1][-len(data) - 8 :]:
             now = self._reactor.seconds()
             self.troubles.append(Trouble(now, now))

@@ -4,6 +4,7 @@ import random
 import shutil
 import tempfile
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.chaos.operators import (
     SshReader,
     TerminalOperator,
 )
+from tests.chaos.oracle import Gap
 from tests.chaos.plan import Fault, Step, make_plan
 from tests.chaos.programs import SocketProgram
 from tests.chaos.relay import Relay
@@ -188,6 +190,27 @@ class Chaos:
         self.problems += await verdict.find()
         self.problems += self.lives.problems
         self.problems += self.lives.look_at_log()
+
+    def summary(self) -> str:
+        """How much happened, so that "nothing is wrong" is worth something."""
+        machines, users = self.cast.machines, self.cast.users
+        moves = Counter(report.outcome for m in machines for report in m.reports)
+        printed = sum(line.end - line.start for m in machines for line in m.guest.lines())
+        read = sum(len(data) for m in machines for _, data in m.guest.typed)
+        typed = sum(len(user.typed) for user in users)
+        gaps = sum(
+            isinstance(item, Gap)
+            for user in users
+            if isinstance(user, JsonProgram | SshReader)
+            for item in user.items
+        )
+        seen = {user.name: user.seen_bytes for user in users}
+        lines = sum(len(m.guest.printed) for m in machines)
+        return (
+            f"{self.lives.number} lives, {lines} lines, vMotions: {dict(moves)}\n"
+            f"VMs printed {printed} bytes and read {read}; {typed} tokens typed\n"
+            f"{gaps} gaps told to readers; bytes seen: {seen}"
+        )
 
     async def _end(self) -> None:
         """Everybody leaves, the server ends in time."""

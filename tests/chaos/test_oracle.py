@@ -234,6 +234,9 @@ class Terminal(SynchronousTestCase):
     def test_notices_among_it(self) -> None:
         shown = self.records(1, 2) + b"\r\n[web1 moved]\r\n" + self.records(3)
         self.assertEqual(self.check(shown), [])
+        record = TEXT.record(2)
+        shown = self.records(1) + record[:50] + b"\r\n[web1 moved]\r\n" + record[50:]
+        self.assertEqual(self.check(shown + self.records(3)), [])
 
     def test_twice_or_missing(self) -> None:
         self.assertTrue(self.check(self.records(1, 2, 2, 3)))

@@ -280,8 +280,8 @@ class TurnLimit:
         self.is_over = False
 
     def left(self, sharers: int = 1) -> int:
-        """How many may be parsed now."""
-        return max(0, max(LEAST, self._most // sharers) - self._used)
+        """How many may be parsed now. 0 sharers are as 1: the last may have left already."""
+        return max(0, max(LEAST, self._most // max(1, sharers)) - self._used)
 
     def spend(self, count: int, is_all: bool) -> None:
         """So many were, and whether that was all."""
