@@ -31,6 +31,8 @@ help:
 	@echo 'make types       mypy --strict'
 	@echo 'make unit        the unit tests, without network or other programs'
 	@echo 'make end-to-end  with OpenSSH, twistd and a Linux guest in QEMU, on loopback'
+	@echo 'make chaos       a real server under a seeded adversary for SECONDS=120; SEED= repeats a run'
+	@echo 'make soak        the same for SECONDS=3600'
 	@echo 'make soak-model  random virtual machines, liars and operators for SOAK_SECONDS=600'
 	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
@@ -65,6 +67,12 @@ unit: $(STAMP)
 
 end-to-end: $(STAMP)
 	$(BIN)/python -B -m tests.run --end-to-end
+
+# The state of a run that fails is kept, and its seed printed. As root the disk is filled, too.
+chaos: SECONDS ?= 120
+soak: SECONDS ?= 3600
+chaos soak: $(STAMP)
+	$(BIN)/python -B -m tests.chaos $(SECONDS) $(SEED)
 
 # New random steps until SOAK_SECONDS are over, or something is wrong.
 SOAK_SECONDS ?= 600

@@ -17,6 +17,10 @@ SEED = 20261130
 """The seed where none is given."""
 
 
+LATE = 240.0
+"""Seconds after its time at which a run that has not ended is given up."""
+
+
 def main(words: list[str]) -> int:
     """The command line."""
     seconds = float(words[0]) if words else 120.0
@@ -24,25 +28,25 @@ def main(words: list[str]) -> int:
     print(f"chaos for {seconds:g} s, seed {seed}", flush=True)
     clock: Any = reactor
     chaos = Chaos(clock, seed, seconds)
-    found: list[str] = []
+    ends: list[str] = []
 
-    is_over: list[bool] = []
-
-    def over(result: list[str] | Failure) -> None:
-        is_over.append(True)
-        found.extend(result if isinstance(result, list) else [result.getTraceback()])
+    def over(result: object) -> None:
+        ends.append(result.getTraceback() if isinstance(result, Failure) else "")
         clock.stop()
 
     clock.callWhenRunning(lambda: Deferred.fromCoroutine(chaos.run()).addBoth(over))
+    clock.callLater(seconds + LATE, clock.stop)
     clock.run()
+    problems = [*chaos.problems, *filter(None, ends)]
+    if not ends:
+        chaos.abandon()
+        problems.append("the run was ended from outside, or did not come to its end")
     print(chaos.summary())
-    if not is_over:
-        found.append("the run was ended from outside, or hung")
-    if not found:
+    if not problems:
         print("nothing is wrong")
         return 0
     print(f"FAILED with seed {seed}; everything is kept in {chaos.directory}")
-    print(*found, sep="\n")
+    print(*problems, sep="\n")
     print("the last steps:")
     history = (chaos.directory / "history").read_text(encoding="utf-8").splitlines()
     print(*history[-25:], sep="\n")

@@ -269,13 +269,29 @@ class Lives:
         self.limit_files(False)
 
     async def close(self, keep: bool) -> None:
-        """End it; what it left is moved out of the mount, or removed."""
+        """End it; `keep`: what it left is copied out of the mount."""
         if self.is_alive:
             await self.kill()
-        if self._mounted:
-            if keep:
-                shutil.copytree(self.state, self.directory / "kept", symlinks=True)
-            subprocess.run(["umount", "--lazy", str(self.state)], check=False)
+        self._leave_disk(keep)
+
+    def abandon(self) -> None:
+        """The same at once."""
+        if self._process is not None and self.is_alive:
+            self._process.kill()
+            self._process.wait()
+        self._leave_disk(keep=True)
+
+    def _leave_disk(self, keep: bool) -> None:
+        if not self._mounted:
+            return
+        self._mounted = False
+        if keep:
+            shutil.copytree(
+                self.state,
+                self.directory / "kept",
+                ignore=shutil.ignore_patterns("control", "filler*"),
+            )
+        subprocess.run(["umount", "--lazy", str(self.state)], check=False)
 
 
 def _copy(source: IO[bytes], target: Path) -> None:

@@ -166,7 +166,7 @@ class Machine:
 
     def move(self, address: str, fault: PlannedFault) -> bool:
         """Begin a vMotion; False if that cannot be now."""
-        source = self.guest.printed[-1] if self.guest.printed else None
+        source = self.port.flow.line
         try:
             moving = self.port.migrate(address, TRANSFER, fault)
         except CannotMove:
@@ -174,9 +174,10 @@ class Machine:
 
         def over(report: MigrationReport) -> None:
             self.reports.append(report)
-            if report.outcome == "moved" and source is not None:
-                # GOAHEAD was the answer to a message behind all of its output.
-                source.whole = True
+            for printed in self.guest.printed:
+                if report.outcome == "moved" and printed.line is source:
+                    # GOAHEAD was the answer to a message behind all of its output.
+                    printed.whole = True
 
         moving.addCallback(over)
         return True

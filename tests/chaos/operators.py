@@ -8,6 +8,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from base64 import b64decode
+from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -254,6 +255,10 @@ class Sender(Actor):
 
     types = False
 
+    def __init__(self, clock: Any, operators: Operators, console: str, name: str) -> None:
+        super().__init__(clock, operators, console, name)
+        self.statuses: Counter[int | None] = Counter()
+
     def begin(self) -> Command:
         text = token(self.name, self._number)
         self.typed.append(Typed(self._number, self._clock.seconds()))
@@ -268,6 +273,7 @@ class Sender(Actor):
             self.command = self.begin()
             status = await self.command.ended
             self.command = None
+            self.statuses[status] += 1
             if status != 0:
                 self.trouble()
             await deferLater(self._clock, PAUSE)

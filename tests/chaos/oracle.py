@@ -96,6 +96,7 @@ class OutputCheck:
         self._lines = lines
         self._content = stream.content(0, max((line.end for line in lines), default=0))
         self._firsts = [self._content[line.start : min(line.end, line.start + 1)] for line in lines]
+        self._farthest = 0, _Place(0, 0)
         self.problems: list[str] = []
 
     # The whole of it
@@ -126,6 +127,7 @@ class OutputCheck:
             if isinstance(item, Gap):
                 spans = list(self._behind(spans, item))
                 continue
+            self._farthest = 0, _Place(0, 0)
             places = {place for span in spans for place in self._begin(span, item.data)}
             if not places:
                 self._mismatch(item, spans)
@@ -217,6 +219,8 @@ class OutputCheck:
             same = self._same(place.position, data, used, min(size, PROBE))
             if same == PROBE:
                 same = self._same(place.position, data, used, size)
+            if used + same >= self._farthest[0]:
+                self._farthest = used + same, _Place(place.line, place.position + same)
             if used + same == len(data):
                 found.add(_Place(place.line, place.position + same))
             waiting += self._turns(place, data, used, same)
@@ -241,17 +245,22 @@ class OutputCheck:
 
     def _mismatch(self, item: Seen, spans: Sequence[_Span]) -> None:
         """Say where the first byte is that nobody sent."""
-        best, expected = 0, b""
-        for span in spans[:16]:
-            known = self._content[span.low : min(self._lines[span.line].end, span.low + 4096)]
-            same = common(known, item.data[: len(known)])
-            if same >= best:
-                best, expected = same, known[same : same + 40]
-        places = ", ".join(f"line {s.line} at {s.low} to {s.high}" for s in spans[:4])
+        used, place = self._farthest
+        line = self._lines[place.line]
+        came = item.data[used : used + 60]
+        wanted = self._content[place.position : min(line.end, place.position + 60)]
+        elsewhere = self._content.find(came[:PROBE])
+        where = [
+            f"line {number} ({each.start} to {each.end}, {'whole' if each.whole else 'cut'})"
+            for number, each in enumerate(self._lines)
+            if each.start <= elsewhere <= each.end or number == place.line
+        ]
         self.problems.append(
             f"{self._name}: the output from offset {item.offset} to {item.end} is not what the VM"
-            f" sent; it stood in {places or 'no line'}; {best} bytes fit, then came"
-            f" {item.data[best : best + 40]!r} instead of {expected!r}"
+            f" sent. It went on at line {spans[0].line if spans else '?'}; up to offset"
+            f" {item.offset + used} it is line {place.line} up to position {place.position}; then"
+            f" came {came!r} instead of {wanted!r}; what came is at position {elsewhere};"
+            f" {', '.join(where)}"
         )
 
 

@@ -27,6 +27,7 @@ from tests.chaos.oracle import Gap
 from tests.chaos.plan import Fault, Step, make_plan
 from tests.chaos.programs import SocketProgram
 from tests.chaos.relay import Relay
+from tests.chaos.streams import tokens
 from tests.chaos.verdict import Verdict
 from tests.end_to_end.openssh import ssh_command
 
@@ -197,7 +198,12 @@ class Chaos:
         moves = Counter(report.outcome for m in machines for report in m.reports)
         printed = sum(line.end - line.start for m in machines for line in m.guest.lines())
         read = sum(len(data) for m in machines for _, data in m.guest.typed)
-        typed = sum(len(user.typed) for user in users)
+        arrived = Counter(
+            name for m in machines for name, _ in tokens(b"".join(d for _, d in m.guest.typed))
+        )
+        typed = {
+            user.name: f"{arrived[user.name]} of {len(user.typed)}" for user in users if user.typed
+        }
         gaps = sum(
             isinstance(item, Gap)
             for user in users
@@ -205,12 +211,18 @@ class Chaos:
             for item in user.items
         )
         seen = {user.name: user.seen_bytes for user in users}
+        sent = {user.name: dict(user.statuses) for user in users if isinstance(user, Sender)}
         lines = sum(len(m.guest.printed) for m in machines)
         return (
             f"{self.lives.number} lives, {lines} lines, vMotions: {dict(moves)}\n"
-            f"VMs printed {printed} bytes and read {read}; {typed} tokens typed\n"
-            f"{gaps} gaps told to readers; bytes seen: {seen}"
+            f"VMs printed {printed} bytes and read {read}; tokens that arrived: {typed}\n"
+            f"{gaps} gaps told to readers; bytes seen: {seen}\n"
+            f"status of send: {sent}"
         )
+
+    def abandon(self) -> None:
+        """End the server at once, after a run that did not come to its end."""
+        self.lives.abandon()
 
     async def _end(self) -> None:
         """Everybody leaves, the server ends in time."""

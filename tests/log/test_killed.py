@@ -1,8 +1,9 @@
 """What the log says of a kill: a time, and a number that is true and small."""
 
+import errno
 import re
 
-from tests.fakes import World
+from tests.fakes import FakeLine, World
 from tests.log.support import bytes_of
 from tests.log.test_log import WholeLog
 from tests.log.test_store import ONE, TWO, ShelfTestCase
@@ -93,6 +94,26 @@ class Killed(WholeLog):
         self.kill()
         (gap,) = self.gaps(console.id)
         self.assertGreaterEqual(most(gap), 1 << 29)
+
+    def test_who_connects_while_the_disk_fails_uses_no_offset_twice(self) -> None:
+        console = self.console()
+        console.link.output(b"bye")
+        console.link.disconnect("gone")
+        self.world.roster.settle(console)
+        self.tick()
+        self.disk.error = errno.ENOSPC
+        console.link.connect(FakeLine())
+        self.tick()
+        console.link.output(b"shown, and never written")
+        self.tick()
+        shown = console.history.end
+        self.disk.error = None  # before it is tried again
+        self.kill()
+        (gap,) = self.gaps(console.id)
+        self.assertEqual(gap.offset, len(b"bye"))
+        self.assertGreaterEqual(gap.end, shown)
+        self.kill()
+        self.assertEqual(self.gaps(console.id), [gap], "it is said once")
 
     def test_a_console_that_is_away_misses_nothing(self) -> None:
         console = self.console()

@@ -13,6 +13,7 @@ from attrs import define, field
 
 from vspc.common.clock import rfc3339
 from vspc.log.console_log import UNKNOWN_END, ConsoleLog
+from vspc.log.entry import TROUBLED_RESERVE
 from vspc.log.journal import start
 from vspc.log.records import (
     ABOUT,
@@ -60,7 +61,7 @@ class _Loading:
         store, journal = self.store, self.store.journal
         store.disk.make(store.root / "consoles")
         self._discover()
-        before = PreviousProcess()
+        before = PreviousProcess(failing=store.failure_mark.is_set)
         for serial, record in journal.replay():
             before.take(record)
             if record.code == STOP:
@@ -83,6 +84,7 @@ class _Loading:
         else:
             self._release()
         store.append(begun)
+        store.failure_mark.clear()
         for log in [log for log in store.logs.values() if not log.begun]:
             del store.logs[log.id]
         self._close_segments()
@@ -172,6 +174,7 @@ class PreviousProcess:
     stopped: bool = True
     last: int = 0
     damaged: bool = False  # something of the journal is missing
+    failing: bool = False  # the disk took nothing when it ended, reserves included
 
     def take(self, record: Record) -> None:
         """`record` comes next; one that is about the whole log, or about a console."""
@@ -186,7 +189,8 @@ class PreviousProcess:
 
         All output before `last` is in the journal, as all consoles share it. Of what came later
         a kill loses no more than the journal has announced; a machine that stopped may have lost
-        that as well, so that only the offsets themselves are a bound.
+        that as well, so that only the offsets themselves are a bound. While the disk was failing
+        nothing was announced.
         """
         killed = self.boot_id in ("", boot_id) and not self.damaged
         why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
@@ -194,6 +198,9 @@ class PreviousProcess:
         for log in logs:
             end, to, announced = log.end, log.reserved, log.announced
             log.reserved = log.announced = 0
+            again = to - end
+            if self.failing:
+                to = announced = max(to, end + TROUBLED_RESERVE)
             if to <= end:
                 continue
             most = max(0, announced - end) if killed else to - end
@@ -201,7 +208,8 @@ class PreviousProcess:
             if to > end + most:
                 text += f" (offsets go on at {to})"
             yield gap(log.id, end, to, now, f"{text}, at most {most} bytes")
-            yield reserve(log.id, to + to - end, to + most, 0)
+            if again > 0:
+                yield reserve(log.id, to + again, to + min(most, again), 0)
 
 
 def _time(at: int) -> str:

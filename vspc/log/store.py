@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from vspc.common.files import Disk
 from vspc.log.console_log import ConsoleLog
+from vspc.log.failure_mark import FailureMark
 from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.markers import BootDetector
 from vspc.log.records import ABOUT, FORGET, NO_CONSOLE, REACHED, RESERVE, STOP, Record, reserve
@@ -91,6 +92,7 @@ class Store:
     boot_id: str = ""
     logs: dict[bytes, ConsoleLog] = field(factory=dict, init=False)
     journal: Journal = field(init=False)
+    failure_mark: FailureMark = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
     inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
@@ -102,6 +104,7 @@ class Store:
 
     def __attrs_post_init__(self) -> None:
         self.journal = Journal(self.root / "journal", self.disk, self.report_problem)
+        self.failure_mark = FailureMark(self.root)
 
     def log(self, console: bytes) -> ConsoleLog:
         """The log of `console`, begun if there is none."""

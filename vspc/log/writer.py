@@ -263,12 +263,14 @@ class LogWriter:
         if not self.failing:
             self.failing = True
             self._failing_since = self.now()
+            self.store.failure_mark.set(self.store.journal.files())
             what = error.strerror or str(error)
             self.report("log-failing", {"error": what, "file": str(error.filename or "")})
 
     def _recovered(self) -> None:
         if self.failing:
             self.failing = False
+            self.store.failure_mark.clear()
             seconds = round(self.now() - self._failing_since, 1)
             self.report("log-recovered", {"seconds": seconds})
 
