@@ -152,6 +152,9 @@ class AuthenticatorTest(SynchronousTestCase):
         """What is revoked, in place of a file."""
         return self.revoked
 
+    async def refreshed(self, _clock: object) -> None:
+        """It is known at once."""
+
     def authenticator(self, text: str) -> OperatorAuthenticator:
         path = self.directory / "vspc.toml"
         path.write_text(text)

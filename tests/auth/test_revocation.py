@@ -5,13 +5,14 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth.minting import Mint, Plain, Token, Workshop, line_of
 from tests.auth.scripts import events_of
-from tests.fakes import FakeThreads
-from vspc.auth.revocation import FILE_LIMIT, PATIENCE, RevocationFile, read_revoked
+from tests.fakes import FakeClock, FakeThreads
+from vspc.auth.revocation import AT_ONCE, FILE_LIMIT, FRESH, PATIENCE, RevocationFile, read_revoked
 from vspc.auth.revoked import Revoked
 from vspc.config.credentials import fingerprint
 from vspc.wire.ssh import string
@@ -155,7 +156,7 @@ class Changing(SynchronousTestCase):
         self.path = Path(self.mktemp())
         self.clock = Clock()
         self.threads = FakeThreads()
-        self.file = RevocationFile(self.path, self.clock.seconds, self.threads, at_once=0)
+        self.file = RevocationFile(self.path, self.clock.seconds, self.threads)
 
     def write(self, text: str) -> None:
         """Put another file in its place, as a careful program does."""
@@ -199,24 +200,54 @@ class Changing(SynchronousTestCase):
         self.assertTrue(self.revoked())
         self.clock.advance(1)
         self.assertTrue(self.revoked())
-        self.assertEqual(self.threads.waiting, [], "it is as it was")
+        self.threads.run()
+        self.assertTrue(self.revoked(), "it is as it was")
 
-    def test_what_a_small_file_revokes_counts_for_the_very_next_login(self) -> None:
-        file = RevocationFile(self.path, self.clock.seconds, self.threads)
+    def login(self) -> Deferred[None]:
+        """What a login waits for."""
+        return Deferred.fromCoroutine(self.file.refreshed(FakeClock(self.clock)))
+
+    def test_what_it_revokes_counts_for_the_very_next_login(self) -> None:
         self.write("# none\n")
-        self.assertEqual(file.current(), Revoked())
+        self.file.load()
         self.write(line_of(KEY))
         self.clock.advance(3600)
-        found = file.current()
-        assert isinstance(found, Revoked)
-        self.assertTrue(found.reason(KEY))
-        self.assertEqual(self.threads.waiting, [])
+        two = [self.login() for _ in range(2)]
+        for login in two:
+            self.assertNoResult(login)
+        self.threads.go()
+        for login in two:
+            self.successResultOf(login)
+        self.assertTrue(self.revoked())
+        self.successResultOf(self.login())
+        self.assertEqual(self.threads.waiting, [], "looked at less than a second ago")
 
-    def test_a_large_file_is_read_in_a_thread(self) -> None:
-        file = RevocationFile(self.path, self.clock.seconds, self.threads)
-        self.write("#" * 65537)
-        file.current()
+    def test_a_disk_that_does_not_answer_keeps_no_login_waiting_for_long(self) -> None:
+        self.write("# none\n")
+        self.file.load()
+        self.clock.advance(1)
+        login = self.login()
+        self.clock.advance(FRESH - 0.1)
+        self.assertNoResult(login)
+        self.clock.advance(0.1)
+        self.successResultOf(login)
+        self.assertFalse(self.revoked())
+        self.threads.run()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_without_a_file_no_login_waits(self) -> None:
+        self.file = RevocationFile(None, self.clock.seconds, self.threads)
+        self.successResultOf(self.login())
+
+    def test_a_reload_reads_a_small_file_at_once_and_a_large_one_in_a_thread(self) -> None:
+        self.write(line_of(KEY))
+        self.assertIsInstance(self.file.look(), Revoked)
+        self.assertTrue(self.revoked())
+        self.write("#" * (AT_ONCE + 1))
+        self.file.look()
         self.assertEqual(len(self.threads.waiting), 1)
+        self.path.unlink()
+        self.assertIn("No such file", str(self.file.look()))
 
     def test_it_is_written_over_in_its_place(self) -> None:
         self.write("#" + "x" * len(line_of(KEY)))
@@ -251,6 +282,8 @@ class Changing(SynchronousTestCase):
         self.path.rename(away)
         self.assertTrue(self.revoked())
         self.clock.advance(1)
+        self.file.current()
+        self.threads.run()
         self.assertIn("No such file", self.text())
         away.rename(self.path)
         self.clock.advance(1)
@@ -277,6 +310,7 @@ class Changing(SynchronousTestCase):
         for _ in range(3):
             self.clock.advance(1)
             self.file.current()
+            self.threads.run()
         self.assertIn("No such file", str(self.file.known))
         [event] = events
         self.assertIn("no public key and no certificate is accepted", event["effect"])
@@ -289,8 +323,8 @@ class Changing(SynchronousTestCase):
     def test_it_was_never_there(self) -> None:
         self.assertIn("No such file", str(self.file.load()))
         self.clock.advance(1)
+        self.threads.run()
         self.assertIn("No such file", self.text())
-        self.assertEqual(self.threads.waiting, [])
         self.write("# none\n")
         self.clock.advance(1)
         self.text()
@@ -346,7 +380,7 @@ class Changing(SynchronousTestCase):
             self.assertIn("no thread could be started", self.text())
         self.threads.none_left = False
         self.clock.advance(1)
-        self.assertFalse(self.revoked(), "read in a thread now")
+        self.assertIn("no thread could be started", self.text())
         self.threads.run()
         self.assertTrue(self.revoked())
         unknown = [each for each in events if each["log_format"] == "revocations-unknown"]
@@ -360,6 +394,8 @@ class Changing(SynchronousTestCase):
         self.assertEqual(file.load(), Revoked())
         shop.revoke((shop.path / "key.pub").read_text(), "-u")
         self.clock.advance(1)
+        file.current()
+        self.threads.run()
         found = file.current()
         assert isinstance(found, Revoked)
         self.assertTrue(found.reason(KEY))

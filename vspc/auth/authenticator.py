@@ -84,6 +84,7 @@ class OperatorAuthenticator:
         self, claimant: Claimant, shown: tuple[str, ...], blob: bytes
     ) -> Offered | ProofRefused:
         """A certificate or a plain key."""
+        await self._context.revocations().refreshed(self._context.clock)
         asked = Evidence.CERTIFICATE if is_certificate(blob) else Evidence.KEY
         method = self._asking_for(asked)
         found = await method.prove(self._attempt(method, claimant, shown, key=blob))

@@ -8,19 +8,22 @@ import os
 import re
 import stat
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from vspc.auth.certkeys import parse
 from vspc.auth.revoked import ANY, KRL_MAGIC, Draft, Revoked, read_krl
+from vspc.common.clock import Clock
 from vspc.common.text import safe
 from vspc.common.textfile import examine, lines, text_of
 from vspc.console.ports import InThread
-from vspc.net.waiting import RunningCoroutine
+from vspc.net.waiting import RunningCoroutine, within
 from vspc.wire.ssh import is_certificate, key_type
 
 FILE_LIMIT = 16 * 1024 * 1024
@@ -30,8 +33,11 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at whether it has changed."""
 
 AT_ONCE = 64 * 1024
-"""Bytes of a file that is read without a thread, in a few milliseconds: what it revokes counts for
-the very next login.
+"""Bytes of a file that a reload reads without a thread, in a few milliseconds."""
+
+FRESH = 2.0
+"""Seconds that a login waits for a look at the file: what it revokes counts for the very next one,
+unless the disk takes longer.
 """
 
 PATIENCE = 60.0
@@ -200,12 +206,23 @@ def _read(path: Path) -> _Reading:
         return _Reading(stamp, f"{_shown(path)}: out of memory")
 
 
+def _examined(path: Path, before: Stamp | None) -> _Reading | str | None:
+    """The file if it differs from what it was at `before`, None if it does not, or why it is not
+    there. Never raises.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"{_shown(path)}: {error.strerror}"
+    return None if _stamp(status) == before else _read(path)
+
+
 class RevocationFile:
     """What the file `path`, which may change at any time, revokes at this moment; None: nothing.
 
-    `seconds` is a clock for measuring; `in_thread` is for files of more than `at_once` bytes.
-    Changes are noticed by calls of `current` only: call it every second, or so. `known`: what
-    another file revoked, which counts for plain keys until this one has been read.
+    `seconds` is a clock for measuring; `in_thread` looks at the file: the disk may not answer.
+    Changes are noticed by calls of `current` and `refreshed` only: call one every second, or so.
+    `known`: what another file revoked, which counts for plain keys until this one has been read.
     """
 
     def __init__(
@@ -213,15 +230,14 @@ class RevocationFile:
         path: Path | None,
         seconds: Callable[[], float],
         in_thread: InThread,
-        at_once: int = AT_ONCE,
         known: Revoked | None = None,
     ) -> None:
         self.path = path
-        self._at_once = at_once
         self._seconds = seconds
         self._in_thread = in_thread
         self._looked: float | None = None
-        self._reading: float | None = None
+        self._looking: float | None = None
+        self._waiting: list[Deferred[None]] = []
         self._last = _Reading(None, f"{_shown(path)}: it has not been read yet")
         self._missing = ""
         self._known = known
@@ -241,53 +257,72 @@ class RevocationFile:
         """Read it now, in this thread: before the first login. Returns what `current` will."""
         if self.path is not None:
             self._take(_read(self.path))
-            self._looked = self._seconds()
+            self._missing, self._looked = "", self._seconds()
         return self._last.found
 
     def look(self) -> Revoked | str:
-        """As `current`, however recently the file was looked at."""
+        """For a reload: as `current`, but a file of at most `AT_ONCE` bytes is read now."""
+        try:
+            is_small = self.path is not None and self.path.stat().st_size <= AT_ONCE
+        except OSError as error:
+            self._looked = self._seconds()
+            self._miss(f"{_shown(self.path)}: {error.strerror}")
+            return self._missing
+        if is_small:
+            return self.load()
         self._looked = None
         return self.current()
 
+    async def refreshed(self, clock: Clock) -> None:
+        """Wait for a look that is due or under way, at most `FRESH` seconds."""
+        self.current()
+        if self._looking is None:
+            return
+        over = Deferred[None]()
+        self._waiting.append(over)
+        with suppress(TimeoutError):
+            await within(clock, FRESH, over)
+
     def current(self) -> Revoked | str:
-        """What is revoked, or why that cannot be read. Looks at the file once a second at most;
-        while a thread reads a new one the old one counts.
+        """What is revoked by the last look, or why that is not known. Begins a look in a thread,
+        once a second at most.
         """
         now = self._seconds()
         if self.path is not None and (self._looked is None or now - self._looked >= LOOK_EVERY):
             self._looked = now
             self._look(self.path, now)
-        if self._reading is not None and now - self._reading > PATIENCE:
+        if self._looking is not None and now - self._looking > PATIENCE:
             return f"{_shown(self.path)}: reading it takes longer than {PATIENCE:g} seconds"
         return self._missing or self._last.found
 
     def _look(self, path: Path, now: float) -> None:
-        why = ""
+        if self._looking is not None:
+            return
         try:
-            status = path.stat()
-            if _stamp(status) != self._last.stamp and self._reading is None:
-                self._read(path, status.st_size, now)
-        except OSError as error:
-            why = f"{_shown(path)}: {error.strerror}"
+            looking = self._in_thread(partial(_examined, path, self._last.stamp))
         except RuntimeError:  # out of threads; the next look tries again
-            why = f"{_shown(path)}: no thread could be started to read it"
+            self._miss(f"{_shown(path)}: no thread could be started to read it")
+        else:
+            self._looking = now
+            RunningCoroutine(self._take_later(looking))
+
+    async def _take_later(self, looking: "Awaitable[_Reading | str | None]") -> None:
+        found = await looking
+        self._looking = None
+        self._miss(found if isinstance(found, str) else "")
+        if isinstance(found, _Reading):
+            self._take(found)
+        waiting, self._waiting = self._waiting, []
+        for over in waiting:
+            if not over.called:  # else nobody waits any more
+                over.callback(None)
+
+    def _miss(self, why: str) -> None:
         if why and why not in (self._missing, self._last.found):
             self._report(why)
         self._missing = why
 
-    def _read(self, path: Path, size: int, now: float) -> None:
-        if size <= self._at_once:
-            self._take(_read(path))
-        else:
-            reading = self._in_thread(partial(_read, path))
-            self._reading = now
-            RunningCoroutine(self._take_later(reading))
-
-    async def _take_later(self, reading: Awaitable[_Reading]) -> None:
-        self._take(await reading)
-
     def _take(self, reading: _Reading) -> None:
-        self._reading = None
         if not isinstance(reading.found, str):
             log.info("revocations-read", path=_shown(self.path))
             self._known = reading.found

@@ -92,7 +92,7 @@ class AuthService:
         """A reload: `config` is in force from now on."""
         self.authenticator.take(config, directory)
         self._revoke(config.ssh.certificates.revoked)
-        self._revocations.current()  # a small file is read before the next login
+        self._revocations.look()
 
     def close(self) -> None:
         """End what runs; no more logins."""
