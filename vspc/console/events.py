@@ -84,6 +84,14 @@ class Continued(Event):
 
 
 @frozen
+class HandoverIncomplete(Event):
+    """An earlier process was killed before it could write down all of that line; `what` it was."""
+
+    console: ConsoleRef
+    what: str
+
+
+@frozen
 class WentAway(Event):
     """A console's last line is gone; `unsent` bytes of input were dropped with it."""
 

@@ -24,6 +24,9 @@ from vspc.console.remote import RemoteSystem
 from vspc.console.roster import Roster
 from vspc.wire.uri import RemoteUri
 
+RESTARTED = "the server was restarted"
+"""Why a console is away whose line is not handed over: it had TLS."""
+
 LineNames = Callable[[Line | None], str | None]
 """The name that a line is handed over under; None: it is not."""
 
@@ -248,7 +251,7 @@ def _revive(saved: SavedConsole, vms: Mapping[Identity, Vm], roster: Roster) -> 
     link.port.restore(saved.settings, saved.modem)
     link.since = saved.since
     link.last_output = saved.last_output
-    link.away_reason = saved.away_reason
+    link.away_reason = saved.away_reason or RESTARTED
     return console
 
 
@@ -259,10 +262,12 @@ def adopt(
     peers: PeerTable,
     lines: Mapping[str, Line],
     shift: float,
-) -> None:
+    now: float,
+) -> list[Console]:
     """Give the consoles that `restore` made their lines, and their migrations to `peers`.
 
-    `shift`: what this process' clock shows more than that of the other one.
+    `shift`: what this process' clock shows more than that of the other one; it shows `now`. The
+    consoles whose migration has come to nothing, because its target is not among `lines`.
     """
     for key, console in consoles.items():
         saved = state.consoles[key]
@@ -272,8 +277,14 @@ def adopt(
     for console in consoles.values():
         if not console.live:
             roster.settle(console)
+    without_target = list[Console]()
     for credential, each in _by_deadline(state):
-        if each.console in consoles:
+        if each.target is not None and each.target not in lines:
+            without_target += [consoles[each.console]] if each.console in consoles else []
+        elif each.console in consoles:
+            orphaned = None if each.orphaned is None else each.orphaned + shift
+            if each.source is not None and each.source not in lines:
+                orphaned = now
             peers.take_up(
                 Migration(
                     consoles[each.console],
@@ -286,13 +297,14 @@ def adopt(
                     None if each.target is None else lines.get(each.target),
                     each.state,
                     each.resumed,
-                    None if each.orphaned is None else each.orphaned + shift,
+                    orphaned,
                 )
             )
     for credential, past in state.past.items():
         if past.console in consoles:
             kept = Past(consoles[past.console], past.source_address, past.state)
             peers.remember(credential, kept)
+    return without_target
 
 
 def _by_deadline(state: SavedConsoles) -> list[tuple[bytes, SavedMigration]]:

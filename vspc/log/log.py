@@ -168,11 +168,23 @@ class Log:
         for log in logs:
             if not log.begun:
                 continue
+            present = roster.get(log.name)
+            if present is not None:
+                self._go_on(present)
+                continue
             console = revive(roster, log.name, log.facts, log.last / 1e6, _last_output(log))
             if console is not None:
                 console.history.restore(self.recorder.next_offset(console.id), b"")
                 count += 1
         return count
+
+    def _go_on(self, console: Console) -> None:
+        """`console` was handed over. Where the process before was killed, its log goes on behind
+        all offsets that may have been used, and the output that it had kept is in the log.
+        """
+        end = self.recorder.next_offset(console.id)
+        if end > console.history.end:
+            console.history.restore(end, b"")
 
     def start(self) -> None:
         """Begin to write."""

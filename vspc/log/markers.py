@@ -30,6 +30,8 @@ def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
             yield console, MarkerKind.CONNECTED, f"{console.title} at {console.address}"
         case events.Continued(console):
             yield console, MarkerKind.RESTARTED, SERVER_RESTARTED
+        case events.HandoverIncomplete(console, what):
+            yield console, MarkerKind.RESTARTED, what
         case events.Replaced(console, old, new, why):
             yield console, MarkerKind.CONNECTED, f"{console.title} at {new}, was {old} ({why})"
         case events.Moved(console, source, target, seconds):

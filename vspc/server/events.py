@@ -12,6 +12,7 @@ from vspc.console.events import (
     Detached,
     Event,
     Forgotten,
+    HandoverIncomplete,
     HostChanged,
     PenTaken,
     Stalled,
@@ -48,6 +49,8 @@ def record(log: Logger, event: Event) -> None:
         case AnswersAgain(console, waiting):
             address = console.address
             log.info("vm-reading-again", console=console.title, address=address, waiting=waiting)
+        case HandoverIncomplete(console, what):
+            log.warn("handover-incomplete", console=console.title, id=console.id, what=what)
         case Forgotten(console):
             log.info("forgotten", console=console.title, id=console.id)
 

@@ -125,7 +125,7 @@ class VspcService(MultiService):
             Diallers(DialContext(self._line_server, self._outbound), self.events),
         )
         self._lifecycle = Lifecycle.of(manager, reactor, clock)
-        self._handover = Handover(manager, self._lifecycle, self._line_server)
+        self._handover = Handover(manager, self._lifecycle, self._line_server, self.events)
         self._tick = LoopingCall(self._on_tick)
         self._listeners = Listeners(reactor, self._log, store=self._handover.store)
         self._previous_hangup: Any = None

@@ -7,11 +7,13 @@ have been sent; a line whose console was being decided is decided about anew.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.protocol import Protocol
 
 from vspc.console import values as consoles
+from vspc.console.migration import Released
 from vspc.console.ports import Line
 from vspc.net.telnet_transport import LineTransport
 from vspc.vm.context import Zone
@@ -23,7 +25,7 @@ from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
 from vspc.vm.session import UNIDENTIFIED, LineSession
-from vspc.vm.values import SavedLine, SavedServer, SavedTelnet, SavedVmotion
+from vspc.vm.values import SavedLine, SavedServer, SavedTelnet, SavedVmotion, connection_of
 from vspc.vm.vmotion import Vmotion
 
 
@@ -40,14 +42,16 @@ class TakeUp:
         zones: Mapping[str, Zone],
         terms: Callable[[Zone], Terms],
         zero: float = 0.0,
+        resend: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         """`zones` by name; one that is not there any more is a zone of its own. `zero`: as that of
-        the state, of this process.
+        the state, of this process. `resend`: what a line is sent before all else.
         """
         self._server = server
         self._state = state
         self._terms = terms
         self._shift = state.zero - zero
+        self._resend = resend
         self._sessions: dict[str, LineSession] = {}
         self._consoles = consoles.restore(state.consoles, server.roster)
         self.lines: dict[str, Protocol] = {}
@@ -59,6 +63,9 @@ class TakeUp:
     def _protocol(self, name: str, saved: SavedLine, zone: Zone) -> Protocol:
         def observe(line: VmLine) -> LineObserver:
             session = self._sessions[name] = self._session(line, zone, saved)
+            rest = self._resend.get(name)
+            if rest:
+                connection_of(line).write_encoded(rest)
             return session
 
         share = self._server.scheduler.share(saved.address)
@@ -66,6 +73,7 @@ class TakeUp:
         if telnet is None:
             raw = RawLine(observe, saved.name, share)
             raw.continues = True
+            raw.unread = saved.unread
             return raw
 
         def make() -> Any:
@@ -122,13 +130,26 @@ class TakeUp:
         server, state = self._server, self._state
         lines: dict[str, Line] = {name: each.line for name, each in self._sessions.items()}
         known = self._consoles
-        consoles.adopt(state.consoles, known, server.roster, server.peers, lines, self._shift)
+        without_target = consoles.adopt(
+            state.consoles,
+            known,
+            server.roster,
+            server.peers,
+            lines,
+            self._shift,
+            server.clock.seconds(),
+        )
         for name, session in self._sessions.items():
             saved = state.lines[name]
             session.console = None if saved.console is None else known.get(saved.console)
             self._resume_vmotion(session.vmotion, session.line, saved.vmotion)
             if session.role is LineRole.SUSPECT and session.console is not None:
                 server.context.suspects.add(session.console, session.line)
+        for session in list(self._sessions.values()):
+            if isinstance(session.line, RawLine):
+                session.line.resume()
+        for console in without_target:
+            server.context.release(Released(console, None, "the target is gone"))
         for session in list(self._sessions.values()):
             if session.role is LineRole.CLAIMANT:
                 session.assignment.decide()

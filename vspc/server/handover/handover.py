@@ -6,21 +6,23 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import define, field
 from twisted.logger import Logger
 
-from vspc import __version__
 from vspc.console.console import Console
-from vspc.console.events import Continued
+from vspc.console.events import Continued, EventBus, HandoverIncomplete
 from vspc.console.ports import Line
 from vspc.net.adoption import adopt_connection
 from vspc.net.descriptor_store import DescriptorStore, shut
-from vspc.server.handover.encoding import Assembled, Moment, assemble, records
+from vspc.net.ledger import tcp_counts
+from vspc.server.handover.encoding import Assembled
 from vspc.server.handover.lifecycle import Lifecycle, ServiceManager
 from vspc.server.handover.received import STATES, Received
-from vspc.server.handover.state_file import BadState, HandoverFile, read
+from vspc.server.handover.restored import read_state, reckon
+from vspc.server.handover.state_file import BadState, HandoverFile
+from vspc.server.handover.writer import HandoverWriter
 from vspc.vm.context import Zone
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.server import LineServer
 from vspc.vm.take_up import TakeUp
-from vspc.vm.values import may_be_saved, save
+from vspc.vm.values import may_be_saved
 
 LOST = "its connection was lost while the server was restarted"
 """Why the console of a line is away whose connection was not handed over."""
@@ -33,12 +35,15 @@ class Handover:
     manager: ServiceManager
     lifecycle: Lifecycle
     server: LineServer
+    events: EventBus
     store: DescriptorStore | None = field(init=False)
     received: Received = field(factory=Received, init=False)
     _log: Logger = field(factory=lambda: Logger(namespace="vspc.server.handover"), init=False)
     _state: Assembled | None = field(default=None, init=False)
     _take_up: TakeUp | None = field(default=None, init=False)
-    _names: dict[Line, str] = field(factory=dict, init=False)  # in the store
+    _missing: Mapping[str, list[str]] = field(factory=dict, init=False)  # by ids of consoles
+    _kept: list[tuple[Line, str]] = field(factory=list, init=False)  # in the store already
+    _writer: HandoverWriter | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         notifier = self.lifecycle.notifier
@@ -70,9 +75,13 @@ class Handover:
         if self.received.state is None:
             return
         try:
-            found = assemble(read(self.received.state))
-            self._take_up = TakeUp(self.server, found.state, zones, terms, self._zero())
-            self._state = found
+            found = read_state(self.received.state)
+            counts = {name: tcp_counts(sock) for name, sock in self.received.lines.items()}
+            reckoning = reckon(found, counts)
+            self._take_up = TakeUp(
+                self.server, reckoning.state, zones, terms, self._zero(), reckoning.resend
+            )
+            self._state, self._missing = found, reckoning.missing
         except BadState as error:
             self._log.error("handover-unreadable", what=str(error))
         else:
@@ -95,6 +104,27 @@ class Handover:
                 shut(sock)
                 self._remove([name])
             without.clear()
+        if self.store is not None:
+            self._begin_to_write(self.store)
+
+    def _begin_to_write(self, store: DescriptorStore) -> None:
+        """From now on the next process can go on, also where this one is killed."""
+        try:
+            file = HandoverFile.create()
+            writer = HandoverWriter(file, store, self.server, self.events, self._not_written)
+        except OSError as error:
+            self._not_written(str(error))
+            return
+        writer.attach(self._kept)
+        self._kept.clear()
+        self._writer = writer
+        before = self.received.state_name
+        store.notifier.store(STATES[before == STATES[0]], file.descriptor)
+        if before is not None:
+            store.notifier.remove(before)
+
+    def _not_written(self, why: str) -> None:
+        self._log.error("handover-not-written", what=why)
 
     def _connect(self, reactor: object, take_up: TakeUp, found: Assembled) -> None:
         for name, protocol in take_up.lines.items():
@@ -103,7 +133,7 @@ class Handover:
                 transport = adopt_connection(
                     reactor, sock, protocol, found.state.lines[name].address
                 )
-                self._names[take_up.line(name)] = name
+                self._kept.append((take_up.line(name), name))
                 if self.store is not None:
                     self.store.kept(name, transport)
         take_up.finish()
@@ -112,9 +142,14 @@ class Handover:
             console = self.server.roster.get(console_id)
             if console is not None and saved.line is not None:
                 lost += not self._goes_on(console)
+        for console_id, texts in self._missing.items():
+            console = self.server.roster.get(console_id)
+            if console is not None:
+                for text in texts:
+                    self.events.publish(HandoverIncomplete(console.ref, text))
         if lost:
             self._log.warn("handover-lines-lost", count=lost, why="no connection of them")
-        self._log.info("lines-taken-up", lines=len(self._names), version=found.moment.version)
+        self._log.info("lines-taken-up", lines=len(self._kept), version=found.moment.version)
 
     def _goes_on(self, console: Console) -> bool:
         if console.link.line is None and not console.link.migrating:
@@ -133,7 +168,8 @@ class Handover:
     def continues(self, line: Line) -> bool:
         """Whether `line` is left to the next process."""
         session = self.server.sessions.get(line)
-        return line in self._names and session is not None and may_be_saved(session)
+        is_kept = self._writer is not None and self._writer.name(line) is not None
+        return is_kept and session is not None and may_be_saved(session)
 
     def continuing(self) -> frozenset[str]:
         """The ids of the consoles of these lines."""
@@ -144,31 +180,16 @@ class Handover:
         """Nothing more is read, written and accepted of what the next process goes on with."""
         if self.store is None:
             return
-        for line, session in self.server.sessions.items():
-            if line not in self._names and may_be_saved(session):
-                name = self.store.keep(getattr(line, "transport", None))
-                if name is not None:
-                    self._names[line] = name
+        if self._writer is not None:
+            self._writer.keep_all()
         self.store.freeze()
 
     def leave(self) -> None:
         """All of this process has ended that can change the state: write it for the next one."""
         if self.store is None:
             return
-        state = save(self.server, self._name, self._zero())
-        moment = Moment(self._zero(), __version__, is_orderly=True)
-        try:
-            file = HandoverFile.create()
-            file.write(records(state, moment).items())
-        except OSError as error:
-            self._log.error("handover-not-written", what=error.strerror)
-            return
-        before = self.received.state_name
-        self.store.notifier.store(STATES[before == STATES[0]], file.descriptor)
-        if before is not None:
-            self.store.notifier.remove(before)
+        if self._writer is not None:
+            self._writer.full()
+            lines = sum(map(self.continues, self.server.sessions))
+            self._log.info("lines-left", lines=lines)
         self.store.leave()
-        self._log.info("lines-left", lines=len(state.lines))
-
-    def _name(self, line: Line | None) -> str | None:
-        return self._names[line] if line is not None and self.continues(line) else None

@@ -1,13 +1,18 @@
-"""What another process left behind, as far as it got: its records, and how far each line was."""
+"""What another process left behind: its records, how far each line was, and what neither says.
+
+A process that ended in order has written all of it. One that was killed has not: the kernel's count
+of each connection tells how much was read and sent since (`vspc.net.ledger`), and that is told.
+What may have been sent is never sent again.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
 
-from attrs import evolve
+from attrs import define, evolve, field
 from msgspec.structs import replace
 
 from vspc.console.values import SavedConsole
-from vspc.net.ledger import TrafficAccount
+from vspc.net.ledger import Difference, TcpCounts, TrafficAccount, compare
 from vspc.server.handover.encoding import Assembled, assemble
 from vspc.server.handover.progress import NAME, LineProgress, read_table
 from vspc.server.handover.state_file import TABLE_START, BadState, read
@@ -63,3 +68,77 @@ def _console_at(console: SavedConsole, at: LineProgress) -> SavedConsole:
         last_output=at.last_output,
         bytes_from_vm=console.bytes_from_vm + new,
     )
+
+
+# What no record says
+
+
+@define
+class Reckoning:
+    """`state`, as far as another process can go on from it. `resend`: what lines are sent first, by
+    name; `missing`: what is to be told, by the ids of consoles.
+    """
+
+    state: SavedServer
+    resend: dict[str, bytes] = field(factory=dict)
+    missing: dict[str, list[str]] = field(factory=dict)
+
+
+def reckon(found: Assembled, counts: Mapping[str, TcpCounts | None]) -> Reckoning:
+    """`found`, held against `counts` of the connections that were handed over, by their names."""
+    lines, consoles = dict(found.state.lines), dict(found.state.consoles.consoles)
+    reckoning = Reckoning(found.state)
+    for name, line in found.state.lines.items():
+        if name not in counts:
+            continue
+        difference = _difference(line.account, counts[name], found.moment.is_orderly)
+        reckoning.resend[name] = difference.resend
+        console = None if line.console is None else consoles.get(line.console)
+        if difference.missed != 0:
+            lines[name] = _without_tail(line)
+        if line.console is not None and console is not None and console.line == name:
+            after, told = _reckoned(console, difference)
+            consoles[line.console] = after
+            if told:
+                reckoning.missing[line.console] = told
+    kept = replace(found.state.consoles, consoles=consoles)
+    reckoning.state = replace(found.state, lines=lines, consoles=kept)
+    return reckoning
+
+
+def _difference(
+    account: TrafficAccount | None, now: TcpCounts | None, is_orderly: bool
+) -> Difference:
+    if is_orderly and account is not None and now is None:
+        return Difference(resend=account.unsent)
+    return compare(account, now)
+
+
+def _without_tail(line: SavedLine) -> SavedLine:
+    """Nobody knows where in the stream it is: it goes on with data, and without questions."""
+    telnet = line.telnet
+    if telnet is None:
+        return replace(line, unread=b"")
+    transport = evolve(telnet.transport, tail=b"")
+    telnet = replace(telnet, transport=transport, after_cr=False, questions=())
+    return replace(line, telnet=telnet)
+
+
+def _reckoned(console: SavedConsole, difference: Difference) -> tuple[SavedConsole, list[str]]:
+    """`console` after `difference` of its line, and what is to be told of that."""
+    told = list[str]()
+    flow = console.input
+    if difference.missed != 0:
+        count = "it is not known how many" if difference.missed is None else difference.missed
+        told.append(
+            f"output may be missing: {count} bytes were read by the server before it was killed"
+        )
+        flow = evolve(flow, asked=(), since=0)
+    if difference.oversent != 0 and flow.queue:
+        count = sum(map(len, flow.queue))
+        told.append(
+            f"{count} bytes of input that waited are dropped: some of them may have been sent "
+            "before the server was killed"
+        )
+        flow = evolve(flow, queue=(), asked=(), since=0)
+    return replace(console, input=flow), told

@@ -158,6 +158,13 @@ class HandoverWriter:
         self._unsubscribe = self.events.subscribe(self._on_event)
         self.rewrite()
 
+    def keep_all(self) -> None:
+        """Keep lines that are not identified, too: the process is about to end in order."""
+        self._takes_all = True
+        for line in self.server.sessions:
+            self.line_changed(line)
+        self.flush()
+
     def full(self) -> None:
         """The process ends in order: write all of it, lines that are not identified and the output
         that consoles keep, too. From now on nothing is written.
@@ -172,6 +179,7 @@ class HandoverWriter:
         self.server.roster.changes.watcher = None
         self._unsubscribe()
         self._retry.stop()
+        self._is_whole = False
         for stored in self.stored.values():
             stored.connection.on_progress = None
 

@@ -70,6 +70,7 @@ class RawLine(Protocol):
         self.share = share
         self._reader = TurnReader(share, self._received, self._ended, lambda: self.close(FLOOD))
         self.continues = False  # another process has had it
+        self.unread = b""  # what that had read, and not worked on
         self.received = self.written = 0  # bytes that came, and that were given to the transport
         self.on_progress: Callable[[bool], None] | None = None  # as that of a `LineTransport`
         self._reason = ""
@@ -83,6 +84,12 @@ class RawLine(Protocol):
         self.observer = self._observe(self)
         if not self.continues:
             self.observer.handle(LineEvent.IDENTIFIED, joined_as(self.name))
+
+    def resume(self) -> None:
+        """It has its console again: what another process had read comes first."""
+        unread, self.unread = self.unread, b""
+        if unread:
+            self._reader.take(unread)
 
     @property
     def tail(self) -> bytes:
