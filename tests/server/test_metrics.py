@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from twisted.internet.testing import MemoryReactorClock
@@ -61,16 +60,13 @@ class MetricsCase(SynchronousTestCase):
     def write(self, more: str) -> None:
         (self.directory / "vspc.toml").write_text(CONFIG.format(key=KEY) + more)
 
-    def families(self) -> dict[str, Metric]:
-        return {family.name: family for family in collect(self.sources)}
-
     def value(self, name: str, **labels: str) -> float:
         """Of one sample."""
         (found,) = (each for each in self.samples(name) if each.labels == labels)
         return found.value
 
     def samples(self, name: str) -> Iterator[Sample]:
-        return (s for f in collect(self.sources) for s in f.samples if s.name == name)
+        return (s for f in collect(self.sources).collect() for s in f.samples if s.name == name)
 
     def console(self, number: int, name: str) -> tuple[Console, FakeLine]:
         """A new console with a line."""
@@ -83,7 +79,7 @@ class MetricsCase(SynchronousTestCase):
 
 class Numbers(MetricsCase):
     def test_each_name_is_there_once_with_a_help_text(self) -> None:
-        families = collect(self.sources)
+        families = list(collect(self.sources).collect())
         names = [family.name for family in families]
         self.assertEqual(len(names), len(set(names)))
         for family in families:
@@ -92,7 +88,7 @@ class Numbers(MetricsCase):
 
     def test_names_follow_the_conventions(self) -> None:
         """Base units, counters in `_total`, which the library adds; no abbreviations of units."""
-        for family in collect(self.sources):
+        for family in collect(self.sources).collect():
             self.assertNotRegex(family.name, r"_(ms|milliseconds|kib|mib|kb|percent|total)(_|\Z)")
             if family.type == "histogram":
                 self.assertTrue(family.name.endswith("_seconds"), family.name)

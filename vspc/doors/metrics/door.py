@@ -1,12 +1,11 @@
 """The pages: /metrics, /healthz and /readyz."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from prometheus_client.metrics_core import Metric
 from twisted.internet.defer import Deferred
 
 from vspc.common.worker import WorkerPool
-from vspc.doors.metrics.exposition import CONTENT_TYPE, collect, render
+from vspc.doors.metrics.exposition import CONTENT_TYPE, Collected, collect, render
 from vspc.doors.metrics.health import problems
 from vspc.doors.metrics.http import Page, PageAnswer
 from vspc.doors.metrics.sources import MetricSources
@@ -50,8 +49,7 @@ class MetricPages:
         self.scrapes += 1
         now = self._sources.clock.seconds()
         if not self._is_making and now >= self._made + FRESH:
-            families = collect(self._sources)
-            self._pool.submit(self._make, families)
+            self._pool.submit(self._make, collect(self._sources))
             self._is_making, self._made = True, now
         if self._is_making:
             made: Deferred[None] = Deferred()
@@ -61,11 +59,11 @@ class MetricPages:
             return PageAnswer(500, b"the server's log says what went wrong\n")
         return PageAnswer(200, self._text, CONTENT_TYPE)
 
-    def _make(self, families: Iterable[Metric]) -> None:
+    def _make(self, collected: Collected) -> None:
         """In the thread."""
         text = b""
         try:
-            text = render(families)
+            text = render(collected)
         except Exception:
             self._failed()
         self._in_reactor(lambda: self._take(text))

@@ -1,12 +1,13 @@
 """Numbers about VMs, their lines, consoles and vMotions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from attrs import frozen
 from prometheus_client.metrics_core import Metric
 
 from vspc.console.console import Console
 from vspc.console.events import RefusalKind
-from vspc.doors.metrics.families import counter, counters, gauge, gauges, histogram
+from vspc.doors.metrics.families import Row, counter, counters, gauge, gauges, histogram
 from vspc.doors.metrics.sources import MetricSources
 
 Families = Iterator[Metric]
@@ -18,6 +19,11 @@ def families(sources: MetricSources) -> Families:
     yield from _bytes(sources)
     yield from _vmotions(sources)
     yield from _incidents(sources)
+    yield gauge(
+        "vspc_per_console_left_out",
+        "Consoles that per_console names, and that are over the limit of 1,000.",
+        sources.selection.left_out,
+    )
 
 
 def _lines(sources: MetricSources) -> Families:
@@ -148,62 +154,74 @@ def _incidents(sources: MetricSources) -> Families:
 LABELS = "console", "id"
 
 
-def console_families(sources: MetricSources) -> Families:
+@frozen
+class ConsoleNumbers:
+    """Of one console, read in the reactor's thread; families are made of them in another."""
+
+    labels: tuple[str, str]
+    connected: bool
+    from_vm: int
+    to_vm: int
+    vmotions: int
+    last_output: float
+    waiting: int
+    attachments: int
+
+    @classmethod
+    def of(cls, console: Console) -> "ConsoleNumbers":
+        """As they are now."""
+        link = console.link
+        return cls(
+            (console.title, console.id),
+            console.live,
+            link.bytes_from_vm,
+            link.bytes_to_vm,
+            link.moves,
+            link.last_output or 0.0,
+            link.input.waiting,
+            len(console.attachments),
+        )
+
+
+def console_families(consoles: Sequence[ConsoleNumbers]) -> Families:
     """Of the consoles that `per_console` names."""
-    chosen = list(sources.selection)
-    labels = [(each.title, each.id) for each in chosen]
 
-    def values(numbers: Iterator[float]) -> Iterator[tuple[tuple[str, str], float]]:
-        return zip(labels, numbers, strict=True)
+    def rows(number: Callable[[ConsoleNumbers], float]) -> Iterator[Row]:
+        return ((each.labels, float(number(each))) for each in consoles)
 
-    yield gauge(
-        "vspc_per_console_left_out",
-        "Consoles that per_console names, and that are over the limit of 1,000.",
-        sources.selection.left_out,
-    )
     yield gauges(
         "vspc_console_connected",
         "Whether the console has a line, or a vMotion goes on.",
         LABELS,
-        values(float(each.live) for each in chosen),
+        rows(lambda each: each.connected),
     )
     yield counters(
-        "vspc_console_from_vm_bytes",
-        "Output of the console.",
-        LABELS,
-        values(float(each.link.bytes_from_vm) for each in chosen),
+        "vspc_console_from_vm_bytes", "Output of the console.", LABELS, rows(lambda c: c.from_vm)
     )
     yield counters(
-        "vspc_console_to_vm_bytes",
-        "Input that the VM got.",
-        LABELS,
-        values(float(each.link.bytes_to_vm) for each in chosen),
+        "vspc_console_to_vm_bytes", "Input that the VM got.", LABELS, rows(lambda c: c.to_vm)
     )
     yield counters(
         "vspc_console_vmotions",
         "vMotions of the console that were completed.",
         LABELS,
-        values(float(each.link.moves) for each in chosen),
+        rows(lambda each: each.vmotions),
     )
     yield gauges(
         "vspc_console_last_output_timestamp_seconds",
         "When the VM sent its last byte; 0: never, as far as the server knows.",
         LABELS,
-        values(_last_output(each) for each in chosen),
+        rows(lambda each: each.last_output),
     )
     yield gauges(
         "vspc_console_input_waiting_bytes",
         "Input that waits for the VM.",
         LABELS,
-        values(float(each.input.waiting) for each in chosen),
+        rows(lambda each: each.waiting),
     )
     yield gauges(
         "vspc_console_attachments",
         "Attachments of operators and programs.",
         LABELS,
-        values(float(len(each.attachments)) for each in chosen),
+        rows(lambda each: each.attachments),
     )
-
-
-def _last_output(console: Console) -> float:
-    return console.link.last_output or 0.0
