@@ -32,6 +32,8 @@ scrape_configs:
       - targets: ["127.0.0.1:{port}"]
 """
 
+ALERT = '[[alert]]\nname = "oops"\nbuiltin = ["oops"]\ncommand = ["/bin/true"]\n'
+
 METRICS = '[metrics]\nlisten = ["tcp:0:interface=127.0.0.1"]\nper_console = ["guest"]\n'
 
 OURS = re.compile(r"\b((?:vspc|process)_\w+)\b")
@@ -160,7 +162,7 @@ class Scraped(ServerTestCase):
 
     def test_prometheus_reads_it_and_every_query_works(self) -> None:
         require("prometheus")
-        self.write_config(METRICS)
+        self.write_config(METRICS + ALERT)
         self.serve()
         port = self.prometheus()
         vms = self.start(

@@ -33,6 +33,11 @@ telnet = []
 telnets = []
 [operators.alice]
 authorized_keys = ["{key}"]
+[[alert]]
+name = "oops"
+builtin = ["oops"]
+consoles = ["*"]
+command = ["/bin/true"]
 [[log.sink]]
 name = "lines"
 kind = "json"
@@ -43,6 +48,12 @@ target = "lines.jsonl"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<kind>\w+) \| (?P<labels>[^|]*) \| (?P<about>.*) \|$")
 
 
+class _Reactor(MemoryReactorClock):
+    """Threads of the log may call it; what they say does not matter here."""
+
+    def callFromThread(self, call: object) -> None: ...
+
+
 class MetricsCase(SynchronousTestCase):
     more = ""
 
@@ -50,7 +61,7 @@ class MetricsCase(SynchronousTestCase):
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
         self.write(self.more)
-        self.reactor = MemoryReactorClock()
+        self.reactor = _Reactor()
         config = load_with_files(self.directory / "vspc.toml")
         self.service = VspcService(config, self.reactor)
         self.service.privilegedStartService()
@@ -175,6 +186,25 @@ class Numbers(MetricsCase):
         self.service.reload()
         keys = [each["key"] for each in said if each["log_format"] == "reload-needs-restart"]
         self.assertEqual(keys, ["metrics.listen"])
+
+
+class AfterARestart(MetricsCase):
+    def test_consoles_of_an_earlier_process_are_away(self) -> None:
+        self.service._logs.start(self.service.events)
+        self.console(1, "web01")[0].link.output(b"x" * 100)
+        self.service._logs.stopping()
+        log = self.service._logs.log
+        assert log is not None
+        log.end()
+        log.stop()
+        self.service._state.close()
+        config = load_with_files(self.directory / "vspc.toml")
+        self.service = VspcService(config, self.reactor)
+        self.service.privilegedStartService()
+        self.sources = self.service._metric_sources()
+        self.assertEqual([each.name for each in self.service.roster], ["web01"])
+        self.assertEqual(self.value("vspc_consoles", state="away"), 1)
+        self.assertEqual(self.value("vspc_consoles", state="connected"), 0)
 
 
 class SingleConsoles(MetricsCase):

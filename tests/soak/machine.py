@@ -3,7 +3,6 @@
 Everything is real but the network and the time: transports in memory, a fake clock.
 """
 
-from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,11 +28,10 @@ from tests.soak.model import (
     check_streams,
     check_typed,
 )
-from tests.vm.support import Scene
+from tests.vm.support import Scene, check_counts
 from vspc.console.console import Console, ConsoleState
 from vspc.console.peers import MIGRATION, TALKING
 from vspc.vm.context import Zone
-from vspc.vm.roles import LineRole
 from vspc.wire.vmware import (
     VmName,
     VMotionAbort,
@@ -626,15 +624,7 @@ class Soak(RuleBasedStateMachine):
 
     @invariant()
     def what_is_counted_is_what_is_there(self) -> None:
-        server, counts = self.scene.server, self.scene.console_context.counts
-        states = Counter(console.state for console in self.scene.roster)
-        assert server.console_states() == {state: states[state] for state in ConsoleState}
-        there = Counter((line.line.secure, line.role) for line in server.sessions.values())
-        tally = Counter[tuple[bool, LineRole]]()
-        for count in server.context.tally:
-            tally[count.secure, count.role] += count.lines
-        assert +tally == there, (tally, there)
-        assert counts.waiting == sum(console.input.waiting for console in self.scene.roster)
+        check_counts(self.scene.server, self.scene.console_context.counts)
 
     @invariant()
     def nothing_is_typed_at_a_vm_that_is_on_its_way(self) -> None:

@@ -1,5 +1,6 @@
 """A server with lines on in-memory transports: bytes in, bytes out, a fake clock."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import count, pairwise
 from typing import Any
@@ -12,6 +13,8 @@ from tests.conversations import read
 from tests.fakes import World
 from tests.net.ends import NoEngine, Wire
 from vspc.config.dial_allow import DialAllow, DialEntry
+from vspc.console.console import ConsoleState
+from vspc.console.counts import ConsoleCounts
 from vspc.console.events import HostChanged, Suspicion
 from vspc.console.peers import PeerTable
 from vspc.net.limits import Refusals
@@ -23,6 +26,7 @@ from vspc.vm.context import Zone
 from vspc.vm.lines.comport import ComPortTerms
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.ports import LineObserver, VmLine
+from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
 from vspc.vm.values import SavedServer, may_be_saved, save
 from vspc.wire.telnet import VMWARE, Data, Decoder, Subnegotiation, negotiation, subnegotiation
@@ -150,6 +154,19 @@ class Host:
         """What was said is worked on, in as many turns as it takes."""
         while self.transport.share.waiting:
             self.scene.clock.advance(0)
+
+
+def check_counts(server: LineServer, counts: ConsoleCounts) -> None:
+    """What is counted for metrics is what is there."""
+    roster = server.roster
+    states = Counter(console.state for console in roster)
+    assert server.console_states() == {state: states[state] for state in ConsoleState}
+    there = Counter((each.line.secure, each.role) for each in server.sessions.values())
+    tally = Counter[tuple[bool, LineRole]]()
+    for kind in server.context.tally:
+        tally[kind.secure, kind.role] += kind.lines
+    assert +tally == there, (tally, there)
+    assert counts.waiting == sum(console.input.waiting for console in roster)
 
 
 def secret(number: int) -> bytes:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conversations import read
 from tests.net.ends import Wire
-from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene, handed_over, saved
+from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene, check_counts, handed_over, saved
 from tests.vm.test_comport import said
 from vspc.common.serial import Parity, PortSettings
 from vspc.config.dial_allow import DialAllow, DialEntry
@@ -211,6 +211,7 @@ class Process:
             assert isinstance(line, LineTransport)
             heir._join(state.lines[name].address, line)
         take_up.finish()
+        check_counts(heir.scene.server, heir.scene.console_context.counts)
         heir.listen()
         return heir
 

@@ -303,12 +303,12 @@ class Following:
                 self._reader.take_output(offset, data)
             case Lost(start, end) if self._from_log or start < self._until:
                 if not self._from_log and end - start > self._most:
-                    self._reader.missing(start, end - self._most, TOO_MUCH)
+                    self._miss(start, end - self._most, TOO_MUCH)
                     start = end - self._most
                 self._attachment.offset = start
                 self._catching_up = RunningCoroutine(self._catch_up(start))
             case Lost(start, end):
-                self._reader.missing(start, end, "")
+                self._miss(start, end, "")
             case Notice() as notice:
                 self._reader.notice(notice)
             case Ended(reason):
@@ -317,6 +317,10 @@ class Following:
             case None:
                 return False
         return True
+
+    def _miss(self, start: int, end: int, why: str) -> None:
+        self._attachment.console.missed(end - start)
+        self._reader.missing(start, end, why)
 
     async def _catch_up(self, offset: int) -> None:
         """Show the log from `offset` to where the history begins."""
@@ -328,7 +332,7 @@ class Following:
             try:
                 items = await cursor.read(room)
             except LogStalled:
-                self._reader.missing(cursor.offset, history.start, "")
+                self._miss(cursor.offset, history.start, "")
                 cursor.offset = history.start
                 break
             for item in items:

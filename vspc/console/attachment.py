@@ -190,6 +190,9 @@ class AttachedConsole(EventSource, Protocol):
     def release_memory(self) -> None:
         """An attachment has left."""
 
+    def missed(self, count: int) -> None:
+        """An attachment was told that `count` bytes of output are lost for it."""
+
 
 class Attachment:
     """One operator's place on one console. `offset` is the next byte to show."""

@@ -240,6 +240,10 @@ class Console:
         if could_type and (had_pen or attachment.kind not in VERBS):
             attachment.show(NoticeKind.MAY_NOT_TYPE.notice())
 
+    def missed(self, count: int) -> None:
+        """An attachment was told that `count` bytes of output are lost for it."""
+        self._context.counts.missed += count
+
     # Memory
 
     def release_memory(self) -> None:

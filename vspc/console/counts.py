@@ -11,7 +11,8 @@ class ConsoleCounts:
 
     `waiting` counts a BREAK as `BREAK_COST` (vspc.console.input_queue); `most_waiting` is the
     largest that it was. Input that is not sent was `refused`, because the line went that it waited
-    for, or `withdrawn` by who typed it, or with the right to type.
+    for, or `withdrawn` by who typed it, or with the right to type. `missed` is output that somebody
+    did not get who was too slow for it, counted for each of them.
     """
 
     from_vm: int = 0
@@ -20,6 +21,7 @@ class ConsoleCounts:
     most_waiting: int = 0
     refused: int = 0
     withdrawn: int = 0
+    missed: int = 0
 
     def waits(self, change: int) -> None:
         """So many more bytes of input wait, or fewer."""

@@ -82,6 +82,7 @@ class PanicBox:
     logs: LogStore | None = None
     files: PanicFiles = field(init=False)
     find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
+    seen: int = field(default=0, init=False)  # panics since the server started
     _records: dict[str, dict[int, PanicRecord]] = field(factory=dict, init=False)
     _numbers: dict[str, int] = field(factory=dict, init=False)  # the last one of each console
     _pauses: dict[str, _Pause] = field(factory=dict, init=False)
@@ -169,6 +170,7 @@ class PanicBox:
         record = PanicRecord(console.id, number, self.clock.wall(), pattern, text, offset)
         self._add(record)
         facts: dict[str, object] = {"console": console.title, "number": number}
+        self.seen += 1
         self.report("panic", {**facts, "pattern": pattern, "line": text})
         self._jobs.append((record, False))
         self._more.set_later()

@@ -249,6 +249,8 @@ class VspcService(MultiService):
             self._operators.lockouts,
             metrics.selection,
             self._logs.log,
+            self._logs.alerts,
+            lambda: self._logs.panics.seen,
             self._audit,
             self._scheduler,
             metrics.turns,

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from vspc.doors.metrics import mainloop, operators, storage, vms
+from vspc.doors.metrics import alerting, mainloop, operators, storage, vms
 from vspc.doors.metrics.sources import MetricSources
 from vspc.doors.metrics.vms import ConsoleNumbers, console_families
 
@@ -35,6 +35,7 @@ def collect(sources: MetricSources) -> Collected:
         *vms.families(sources),
         *operators.families(sources),
         *storage.families(sources),
+        *alerting.families(sources),
     )
     return Collected(families, tuple(map(ConsoleNumbers.of, sources.selection)))
 

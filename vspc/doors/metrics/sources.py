@@ -7,6 +7,7 @@ from attrs import frozen
 from vspc.audit.service import AuditService
 from vspc.common.clock import Clock
 from vspc.common.measures import Distribution
+from vspc.console.alerts import Alerts
 from vspc.console.counts import ConsoleCounts
 from vspc.console.history import Budget
 from vspc.console.ports import Lockouts
@@ -34,7 +35,8 @@ class SshCounts:
 @frozen(eq=False)
 class MetricSources:
     """All of it is read in the reactor's thread. `lag`: seconds by which the server's timer was
-    late; `why_not_ready`: why no connection is taken, or empty; `beat`: when that timer ran last.
+    late; `panics`: how many were seen; `why_not_ready`: why no connection is taken, or empty;
+    `beat`: when that timer ran last.
     """
 
     clock: Clock
@@ -47,6 +49,8 @@ class MetricSources:
     lockouts: Lockouts
     selection: ConsoleSelection
     log: Log | None
+    alerts: Alerts
+    panics: Callable[[], int]
     audit: AuditService
     scheduler: Scheduler
     turns: TurnWatch

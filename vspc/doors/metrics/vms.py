@@ -92,10 +92,14 @@ def _bytes(sources: MetricSources) -> Families:
     gaps = 0 if sources.log is None else sources.log.recorder.gap_bytes
     yield counters(
         "vspc_output_lost_bytes",
-        "Output that logs do not have because the disk was too slow or full, and output of lines "
-        "that had no console.",
+        "Output that logs do not have because the disk was too slow or full, output of lines that "
+        "had no console, and what attachments missed that were too slow.",
         ("reason",),
-        ((("log_gap",), gaps), (("no_console",), tally.lost_bytes)),
+        (
+            (("log_gap",), gaps),
+            (("no_console",), tally.lost_bytes),
+            (("slow_reader",), counts.missed),
+        ),
     )
 
 
