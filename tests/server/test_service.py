@@ -71,6 +71,20 @@ class Reloading(SynchronousTestCase):
             said.setdefault(str(event["log_format"]), []).append(fact)
         return said
 
+    def test_alerts_and_what_is_kept_of_panics(self) -> None:
+        alert = '[[alert]]\nname = "a"\nbuiltin = ["panic"]\nsyslog = "unix:/nonexistent"\n'
+        self.write(more=alert + "[panics]\nmax_console = 3\n")
+        self.assertIn("reloaded", self.reload())
+        verbs = self.service._verb_context()
+        self.assertEqual([each.name for each in verbs.alerts.states()], ["a"])
+        self.assertEqual(self.service._logs.panics.settings.max_console, 3)
+        self.write(more=alert + "pattern = '('\n")
+        self.assertIn("reload-refused", self.reload())
+        self.assertEqual([each.name for each in verbs.alerts.states()], ["a"])
+        self.write()
+        self.reload()
+        self.assertEqual(list(verbs.alerts.states()), [])
+
     def test_status_has_how_long_the_certificate_is_valid(self) -> None:
         found = self.service._verb_context().status()["certificate"]
         assert isinstance(found, dict)

@@ -6,11 +6,10 @@ out is counted.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from vspc.alerts.matching import FoundLine, LineMatcher, PatternSet, Piece
 from vspc.common.clock import Clock, Timer
@@ -57,12 +56,15 @@ class Search:
     found: Reaction
 
 
-@define(eq=False)
 class _Waiting:
-    """Output of one console that was not looked at yet."""
+    """Output of one console that was not looked at yet, and which patterns count there."""
 
-    pieces: deque[tuple[int, bytes]] = field(factory=deque)
-    size: int = 0
+    __slots__ = ("pieces", "size", "wanted")
+
+    def __init__(self, wanted: frozenset[int]) -> None:
+        self.wanted = wanted
+        self.pieces: list[tuple[int, bytes]] = []
+        self.size = 0
 
 
 class OutputScanner(OutputObserver):
@@ -102,6 +104,8 @@ class OutputScanner(OutputObserver):
         """Look for something else from now on."""
         self._search = search
         self._wanted.clear()
+        for console_id, waiting in self._waiting.items():
+            waiting.wanted = search.select(console_id)
         self._submit(partial(self._matcher.replace, search.patterns))
 
     def changed(self, console_id: str) -> None:
@@ -151,15 +155,17 @@ class OutputScanner(OutputObserver):
         if wanted is None:
             wanted = self._wanted[console_id] = self._search.select(console_id)
         if wanted:
-            self._keep(console_id, offset, data)
+            self._keep(console_id, offset, data, wanted)
 
     # Batches
 
-    def _keep(self, console_id: str, offset: int, data: bytes) -> None:
+    def _keep(self, console_id: str, offset: int, data: bytes, wanted: frozenset[int]) -> None:
         waiting = self._waiting.get(console_id)
         if waiting is None:
-            waiting = self._waiting[console_id] = _Waiting()
-            self._begin_soon()
+            if not self._waiting:
+                self._begin_soon()
+            waiting = self._waiting[console_id] = _Waiting(wanted)
+        waiting.wanted = wanted
         waiting.pieces.append((offset, data))
         waiting.size += len(data)
         self._size += len(data)
@@ -168,7 +174,7 @@ class OutputScanner(OutputObserver):
 
     def _skip(self, console_id: str, waiting: _Waiting) -> None:
         """The oldest goes: before a VM falls silent comes what is worth reading."""
-        size = len(waiting.pieces.popleft()[1])
+        size = len(waiting.pieces.pop(0)[1])
         waiting.size -= size
         self._size -= size
         self.skipped += size
@@ -182,23 +188,23 @@ class OutputScanner(OutputObserver):
         """Hand over what waits."""
         waiting, self._waiting, self._size = self._waiting, {}, 0
         gone, self._gone = self._gone, {}
-        search, pieces = self._search, list[Piece]()
-        for console_id, each in waiting.items():
-            wanted = search.select(console_id)
-            for offset, data in _joined(each.pieces):
-                pieces.append(Piece(console_id, offset, data, wanted))
         self._late.stop()
-        self._run(partial(self._feed, pieces, list(gone)))
-
-    def _feed(self, pieces: list[Piece], gone: list[str]) -> list[FoundLine]:
-        found = [line for piece in pieces for line in self._matcher.feed(piece)]
-        return found + [line for console_id in gone for line in self._matcher.end(console_id)]
+        self._run(partial(self._feed, waiting, list(gone)))
 
     def _run(self, work: Callable[[], list[FoundLine]]) -> None:
         self._is_busy = True
         self._submit(partial(self._work, work, self._search.found))
 
     # In its thread
+
+    def _feed(self, waiting: dict[str, _Waiting], gone: list[str]) -> list[FoundLine]:
+        found = list[FoundLine]()
+        for console_id, each in waiting.items():
+            for offset, data in _joined(each.pieces):
+                found += self._matcher.feed(Piece(console_id, offset, data, each.wanted))
+        for console_id in gone:
+            found += self._matcher.end(console_id)
+        return found
 
     def _work(self, work: Callable[[], list[FoundLine]], found: Reaction) -> None:
         began, lines = time.monotonic(), list[FoundLine]()
@@ -231,8 +237,10 @@ class OutputScanner(OutputObserver):
             self._late.start(LATE, lambda: self._run(self._matcher.late))
 
 
-def _joined(pieces: deque[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+def _joined(pieces: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
     """Pieces that are next to each other as one."""
+    if len(pieces) == 1:
+        return pieces
     runs = list[tuple[int, list[bytes]]]()
     end = -1
     for offset, data in pieces:
