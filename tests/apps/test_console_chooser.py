@@ -73,7 +73,9 @@ class FakeLogs:
             each.callback(offset)
 
 
-class Choosing(SynchronousTestCase):
+class ChooserTestCase(SynchronousTestCase):
+    """Operators with terminals, four consoles."""
+
     def setUp(self) -> None:
         self.desk = OpsDesk()
         self.consoles, self.lines = dict[str, Console](), dict[str, FakeLine]()
@@ -109,6 +111,8 @@ class Choosing(SynchronousTestCase):
             channel.type(key)
             self.pause()
 
+
+class Choosing(ChooserTestCase):
     def test_marked_ones_are_watched_and_then_the_chooser_is_back(self) -> None:
         channel = self.login()
         self.type(channel, DOWN, b" ", b" ", b"w")

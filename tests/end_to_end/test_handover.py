@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import ssl
 import time
@@ -87,22 +88,24 @@ class HandoverTestCase(ServerTestCase):
 
 
 class RawLines(HandoverTestCase):
-    def test_three_restarts(self) -> None:
+    def go_on_after(self, number: signal.Signals) -> None:
+        """Three times."""
         guest = self.connect("plain guest")
         said = b"boot\xff\n"
         guest.sendall(said)
         before = self.until_state("guest")
         for round_ in range(3):
-            self.unit.end()
+            self.unit.end(number)
             guest.sendall(b"said meanwhile\n")
             self.served_by(self.unit.start())
             said += b"said meanwhile\n"
             text = f"typed {round_}"
             self.assertEqual(self.ssh("send", "guest", text).status, 0)
             self.hears(guest, text.encode())
-            guest.sendall(b"answer\n")
-            said += b"answer\n"
-            self.assertEqual(self.ssh("expect", "guest", "--from", "0", "answer").status, 0)
+            guest.sendall(b"answer %d\n" % round_)
+            said += b"answer %d\n" % round_
+            answer = f"answer.{round_}"
+            self.assertEqual(self.ssh("expect", "guest", "--from", "0", answer).status, 0)
         self.assertTrue(self.is_open(guest))
         self.assertEqual(self.log_of("guest"), said)
         after = self.consoles()["guest"]
@@ -114,6 +117,9 @@ class RawLines(HandoverTestCase):
         self.assert_no_defects()
         self.unit.stop()
         self.assertFalse(self.is_open(guest))
+
+    def test_restarts(self) -> None:
+        self.go_on_after(signal.SIGTERM)
 
 
 class VMwareLines(HandoverTestCase):
@@ -227,7 +233,7 @@ class Damage(VMwareLines):
 
     def spoil(self) -> None:
         for each in self.unit.manager.stored:
-            if each.name.startswith("state"):
+            if each.name == "state":
                 os.pwrite(each.number, b"x" * 4096, 0)
 
     def test_a_state_that_cannot_be_read_is_a_clean_start(self) -> None:
@@ -243,7 +249,7 @@ class Damage(VMwareLines):
 
     def test_no_state(self) -> None:
         peer = self.vm()
-        self.damage(lambda: self.unit.manager.forget("state0"))
+        self.damage(lambda: self.unit.manager.forget("state"))
         self.assertIn(b" warn handover-lines-closed count=1 ", self.server.out.data)
         self.assertFalse(self.is_open(peer))
         self.assertEqual(self.consoles()["web01"]["state"], "away")

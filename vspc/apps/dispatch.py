@@ -111,7 +111,17 @@ class Dispatcher:
         elif call.channel.terminal is None:
             call.fail(USAGE, "without a terminal a verb is needed", *VERBS.overview().splitlines())
         else:
-            ConsoleChooser(call, self._rows).show()
+            self._choose(call)
+
+    def _choose(self, call: Call) -> None:
+        """The console that a restart of the server took the operator from, or the chooser."""
+        chooser = ConsoleChooser(call, self._rows)
+        taken = self.context.interruptions.take(call.operator.name)
+        console = None if taken is None else self.context.roster.get(taken.console)
+        if taken is None or console is None or not call.may_read(console):
+            chooser.show()
+        else:
+            chooser.go_on(console, min(taken.offset, console.history.end))
 
 
 def _invocation(login: Login, request: Request) -> Invocation | None:

@@ -302,6 +302,7 @@ class VspcService(MultiService):
             setup=self._vm_side.setup,
             events=self.events,
             bookmarks=self._kept.bookmarks,
+            interruptions=self._handover.interruptions,
             groups=self.live.groups,
             break_sequences=self.live.break_sequences,
             profile=self.live.profile,
@@ -474,7 +475,7 @@ class VspcService(MultiService):
         """End every connection and write what is left; Twisted waits for that."""
         self._log.info("stopping")
         self._lifecycle.stopping()
-        self._handover.freeze()
+        self._handover.freeze(self.sessions)
         self._metrics.stopping()
         if self._previous_hangup is not None:
             signal.signal(signal.SIGHUP, self._previous_hangup)

@@ -223,6 +223,11 @@ class ConsoleChooser:
         visit = visit or Visit(None)
         self.show(visit=evolve(visit, row=row or visit.row))
 
+    def go_on(self, console: Console, offset: int) -> None:
+        """At once to `console`, where the output up to `offset` was shown; the chooser follows."""
+        self._kept = console, offset
+        self._attach(console, Visit(None))
+
     def show(self, remark: str = "", visit: Visit | None = None) -> None:
         """The chooser. `visit`: where the operator comes back from; `remark`: why, if it was not
         the operator's decision.

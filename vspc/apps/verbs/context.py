@@ -29,6 +29,7 @@ from vspc.console.connection_history import ConnectionHistory, UnidentifiedLine
 from vspc.console.console import Console
 from vspc.console.events import EventBus
 from vspc.console.groups import ConsoleGroup
+from vspc.console.interruptions import Interruptions
 from vspc.console.logs import LogStore
 from vspc.console.names import Ambiguous, Found, NotFound, handle
 from vspc.console.panics import NoPanics, PanicArchive
@@ -108,6 +109,9 @@ class VerbContext:
     setup: Callable[[], Setup] = Setup
     events: EventBus = field(factory=lambda: EventBus(lambda: None))
     bookmarks: Bookmarks = field(factory=Bookmarks)
+    interruptions: Interruptions = Factory(
+        lambda context: Interruptions(context.clock), takes_self=True
+    )
     groups: Callable[[Operator], Sequence[ConsoleGroup]] = lambda _operator: ()
     break_sequences: Callable[[Subject], Sequence[BreakSettings]] = lambda _subject: ()
     profile: Callable[[Subject], ProfileSettings] = lambda _subject: DEFAULT_PROFILE

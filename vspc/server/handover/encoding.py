@@ -5,7 +5,7 @@ So a record may get fields that have defaults, and nothing else changes in it: t
 reads it, too. A record that cannot be read costs what it is about, and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from attrs import Factory, frozen
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.msgpack import Decoder, Encoder
 
+from vspc.console.interruptions import Interruption
 from vspc.console.values import (
     SavedConsole,
     SavedConsoles,
@@ -35,6 +36,7 @@ class RecordKind(IntEnum):
     HISTORY = 4
     MIGRATION = 5
     PAST = 6
+    INTERRUPTION = 7
 
 
 class Moment(Struct, frozen=True, omit_defaults=True):
@@ -50,11 +52,14 @@ class Moment(Struct, frozen=True, omit_defaults=True):
 
 @frozen
 class Assembled:
-    """What a state holds; `unread`: how many records of a kind could not be read."""
+    """What a state holds; `unread`: how many records of a kind could not be read;
+    `interruptions`: see `vspc.console.interruptions`.
+    """
 
     state: SavedServer
     moment: Moment
     unread: Mapping[str, int] = Factory(dict)
+    interruptions: tuple[Interruption, ...] = ()
 
 
 _encode = Encoder().encode
@@ -91,6 +96,14 @@ def records(state: SavedServer, moment: Moment) -> dict[Key, bytes]:
     return found
 
 
+def interruption_records(
+    interruptions: Iterable[Interruption],
+) -> Iterator[tuple[Key, bytes]]:
+    """The records of `interruptions`, in their order."""
+    for number, each in enumerate(interruptions):
+        yield text_key(RecordKind.INTERRUPTION, f"{number:05}"), _encode(each)
+
+
 def assemble(found: Mapping[Key, bytes]) -> Assembled:
     """The state that `found` are the records of."""
     unread: dict[str, int] = {}
@@ -114,7 +127,8 @@ def assemble(found: Mapping[Key, bytes]) -> Assembled:
         of(RecordKind.PAST, _PAST),
     )
     lines = _by_text(of(RecordKind.LINE, _LINE))
-    return Assembled(SavedServer(lines, consoles, moment.zero), moment, unread)
+    interruptions = tuple(of(RecordKind.INTERRUPTION, _INTERRUPTION).values())
+    return Assembled(SavedServer(lines, consoles, moment.zero), moment, unread, interruptions)
 
 
 def _by_text(read: Mapping[bytes, T]) -> dict[str, T]:
@@ -127,3 +141,4 @@ _CONSOLE: Decoder[Any] = Decoder(SavedConsole)
 _HISTORY: Decoder[Any] = Decoder(SavedHistory)
 _MIGRATION: Decoder[Any] = Decoder(SavedMigration)
 _PAST: Decoder[Any] = Decoder(SavedPast)
+_INTERRUPTION: Decoder[Any] = Decoder(Interruption)

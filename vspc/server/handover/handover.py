@@ -8,11 +8,13 @@ from twisted.logger import Logger
 
 from vspc.console.console import Console
 from vspc.console.events import Continued, EventBus, HandoverIncomplete
+from vspc.console.interruptions import Interruption, Interruptions, interrupted
 from vspc.console.ports import Line
+from vspc.console.sessions import OpenSession
 from vspc.net.adoption import adopt_connection
 from vspc.net.descriptor_store import DescriptorStore, shut
 from vspc.net.ledger import tcp_counts
-from vspc.server.handover.encoding import Assembled
+from vspc.server.handover.encoding import Assembled, interruption_records
 from vspc.server.handover.lifecycle import Lifecycle, ServiceManager
 from vspc.server.handover.received import STATES, Received
 from vspc.server.handover.restored import read_state, reckon
@@ -37,6 +39,7 @@ class Handover:
     server: LineServer
     events: EventBus
     store: DescriptorStore | None = field(init=False)
+    interruptions: Interruptions = field(init=False)
     received: Received = field(factory=Received, init=False)
     _log: Logger = field(factory=lambda: Logger(namespace="vspc.server.handover"), init=False)
     _state: Assembled | None = field(default=None, init=False)
@@ -44,8 +47,10 @@ class Handover:
     _missing: Mapping[str, list[str]] = field(factory=dict, init=False)  # by ids of consoles
     _kept: list[tuple[Line, str]] = field(factory=list, init=False)  # in the store already
     _writer: HandoverWriter | None = field(default=None, init=False)
+    _terminals: list[Interruption] = field(factory=list, init=False)  # that this process ends
 
     def __attrs_post_init__(self) -> None:
+        self.interruptions = Interruptions(self.server.clock)
         notifier = self.lifecycle.notifier
         keeps = notifier is not None and notifier.settings.keeps
         self.store = DescriptorStore(notifier) if notifier is not None and keeps else None
@@ -96,6 +101,7 @@ class Handover:
         """Go on with the lines; all that look at events do so already."""
         if self._take_up is not None and self._state is not None:
             self._connect(reactor, self._take_up, self._state)
+            self.interruptions.restore(self._state.interruptions)
         self._take_up = self._state = None
         without = self.received.lines
         if without:
@@ -176,10 +182,13 @@ class Handover:
         consoles = [s.console for s in self.server.sessions.values() if self.continues(s.line)]
         return frozenset(console.id for console in consoles if console is not None)
 
-    def freeze(self) -> None:
-        """Nothing more is read, written and accepted of what the next process goes on with."""
+    def freeze(self, sessions: Iterable[OpenSession]) -> None:
+        """Nothing more is read, written and accepted of what the next process goes on with; where
+        the terminals of `sessions` are is remembered.
+        """
         if self.store is None:
             return
+        self._terminals = interrupted(sessions)
         if self._writer is not None:
             self._writer.keep_all()
         self.store.freeze()
@@ -190,6 +199,13 @@ class Handover:
             return
         if self._writer is not None:
             self._writer.full()
+            self._leave_terminals(self._writer.file)
             lines = sum(map(self.continues, self.server.sessions))
             self._log.info("lines-left", lines=lines)
         self.store.leave()
+
+    def _leave_terminals(self, file: HandoverFile) -> None:
+        try:
+            file.write(interruption_records(self._terminals))
+        except OSError as error:
+            self._not_written(str(error))
