@@ -121,6 +121,27 @@ class RawLines(HandoverTestCase):
     def test_restarts(self) -> None:
         self.go_on_after(signal.SIGTERM)
 
+    def test_kills(self) -> None:
+        self.go_on_after(signal.SIGKILL)
+
+    def test_an_operator_comes_back_to_the_console(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"login: ")
+        self.until_state("guest")
+        before = self.terminal("guest")
+        before.out.expect(rb"login: ")
+        self.unit.end()
+        before.out.expect(rb"restarting, back in a moment")
+        before.wait()
+        guest.sendall(b"meanwhile")
+        self.served_by(self.unit.start())
+        again = self.terminal()
+        again.out.expect(rb"guest connected")
+        again.out.expect(rb"meanwhile")
+        again.type(b"x")
+        self.hears(guest, b"x")
+        self.assertNotIn(b"login: ", again.out.data)
+
 
 class VMwareLines(HandoverTestCase):
     def vm(self, said: bytes = b"boot\n") -> socket.socket:
