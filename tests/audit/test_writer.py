@@ -504,3 +504,35 @@ class Threads(WithFile):
         made.stop()
         self.assertEqual(len(lines_of(self.path)), 2001)
         self.assertGreaterEqual(len(self.bench.written), 2000)
+
+
+class Measures(WithFile):
+    """What it counts for metrics."""
+
+    def test_events_errors_and_how_long_the_disk_has_not_had_them(self) -> None:
+        made = self.bench.writer()
+        self.bench.put(made, 3)
+        made.round()
+        self.assertEqual((made.written, made.failures), (4, 0))  # and that it was opened
+        self.assertIsNone(made.unsynced_since)
+        self.bench.put(made)
+        self.bench.later(made, 0.5)
+        self.assertEqual(made.unsynced_since, self.bench.now)
+        self.bench.disk.broken.add("sync")
+        since = self.bench.now
+        for _ in range(5):
+            self.bench.put(made)
+            self.bench.later(made, 2)
+        self.assertEqual(made.unsynced_since, since)
+        self.assertEqual(made.failures, 5)
+        self.bench.disk.broken.clear()
+        self.bench.later(made, 2)
+        self.assertIsNone(made.unsynced_since)
+
+    def test_what_is_lost_is_counted_for_good(self) -> None:
+        made = self.bench.writer()
+        made.waiting = worker.BoundedQueue(3, 10_000)
+        self.bench.put(made, 5)
+        self.assertEqual((made.lost, made.waiting.most), (2, 3))
+        made.round()
+        self.assertEqual(made.lost, 2)
