@@ -20,7 +20,8 @@ KERNEL_DIR := /var/cache/vspc-guest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean
+.PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean \
+    audit constraints test-oldest test-newest test-pythons
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -37,6 +38,11 @@ help:
 	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
 	@echo 'make limits      write docs/limits.md anew'
+	@echo 'make audit       known vulnerabilities of what is installed, and a list of it: dist/sbom.cdx.json'
+	@echo 'make constraints the versions of a release: etc/release/constraints.txt'
+	@echo 'make test-oldest the unit tests with the oldest versions that setup.cfg allows'
+	@echo 'make test-newest the unit tests with the newest ones'
+	@echo 'make test-pythons  the unit tests with each supported Python that is here'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
 	@echo 'PYTHON=python3.12 chooses another Python, DEMO_PORT_OFFSET=100 other ports for the demo,'
@@ -44,12 +50,13 @@ help:
 
 # Without build isolation, and with a plain path file: so nothing is written beside the sources, and
 # twistd finds the plugin, which the newer kind of editable install hides from it.
+EDITABLE := --no-build-isolation --config-settings editable_mode=compat --editable
+
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vspc needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade pip 'setuptools>=77'
-	$(BIN)/python -m pip install -qq --no-build-isolation \
-	    --config-settings editable_mode=compat --editable '.[test]'
+	$(BIN)/python -m pip install -qq $(EDITABLE) '.[test]'
 	@touch $@
 
 test: lint types
@@ -84,8 +91,7 @@ SECONDS ?= 60
 TARGET ?=
 fuzz: $(STAMP)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null \
-	    || $(BIN)/python -m pip install -qq --no-build-isolation --only-binary atheris \
-	        --config-settings editable_mode=compat --editable '.[fuzz]' \
+	    || $(BIN)/python -m pip install -qq --only-binary atheris $(EDITABLE) '.[fuzz]' \
 	    || echo 'Atheris has no wheel here: inputs are made at random'
 	$(BIN)/python -B -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
 
@@ -96,6 +102,46 @@ coverage: $(STAMP)
 limits: $(STAMP)
 	$(BIN)/python -B -m tests.limits > docs/limits.md.new
 	mv docs/limits.md.new docs/limits.md
+
+# What looks after the dependencies has an environment of its own: it is no part of vspc's.
+TOOLS := $(VENV)/tools
+UV := $(TOOLS)/bin/uv
+export UV_CACHE_DIR := $(CURDIR)/$(CACHE)/uv
+export UV_PYTHON_DOWNLOADS := never
+
+$(TOOLS)/installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install -qq --upgrade pip 'uv>=0.9' 'pip-audit>=2.9'
+	@touch $@
+
+CONSTRAINTS := etc/release/constraints.txt
+
+constraints: $(TOOLS)/installed
+	mkdir -p $(dir $(CONSTRAINTS))
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --custom-compile-command 'make constraints' --output-file $(CONSTRAINTS) setup.cfg
+
+# Of what a release installs, whatever is in .venv.
+RUNTIME := $(VENV)/runtime
+audit: $(STAMP) $(TOOLS)/installed
+	$(UV) venv --quiet --clear --python $(BIN)/python $(RUNTIME)
+	$(UV) pip install --quiet --python $(RUNTIME)/bin/python --require-hashes --requirement $(CONSTRAINTS)
+	$(UV) pip install --quiet --python $(RUNTIME)/bin/python 'setuptools>=77'
+	$(UV) pip install --quiet --python $(RUNTIME)/bin/python --no-deps $(EDITABLE) .
+	$(BIN)/python -B -m tests.supply.sbom dist/sbom.cdx.json --python $(RUNTIME)/bin/python
+	$(BIN)/python -B -m tests.supply.audit $(TOOLS)/bin/pip-audit $(CONSTRAINTS)
+
+test-oldest: RESOLUTION := lowest-direct
+test-newest: RESOLUTION := highest
+test-oldest test-newest: test-%: $(STAMP) $(TOOLS)/installed
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/$*
+	$(UV) pip install --quiet --python $(VENV)/$*/bin/python 'setuptools>=77'
+	$(UV) pip install --quiet --python $(VENV)/$*/bin/python --resolution $(RESOLUTION) --upgrade \
+	    $(EDITABLE) '.[test]'
+	$(VENV)/$*/bin/python -B -m tests.run --unit
+
+test-pythons: $(STAMP) $(TOOLS)/installed
+	$(BIN)/python -m tests.supply.pythons $(UV)
 
 demo: $(STAMP)
 	@exec $(BIN)/python -m vspc.simulator.demo
