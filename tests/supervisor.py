@@ -46,11 +46,14 @@ class Notification:
 
 @frozen
 class Stored:
-    """An entry of the store; `polled`: it is dropped when its peer hangs up."""
+    """An entry of the store; `polled`: it is dropped when its peer hangs up; `file`: what tells one
+    socket or file from another.
+    """
 
     name: str
     number: int
     polled: bool
+    file: tuple[int, int]
 
 
 class ServiceManager:
@@ -63,6 +66,7 @@ class ServiceManager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + self.address[1:] if self.address.startswith("@") else self.address)
         self.stored: list[Stored] = []
+        self._files: set[tuple[int, int]] = set()
         self.received: list[Notification] = []
         self._changed = threading.Condition()
 
@@ -74,9 +78,8 @@ class ServiceManager:
     def empty(self) -> None:
         """Close what is in the store."""
         with self._changed:
-            for entry in self.stored:
-                os.close(entry.number)
-            self.stored.clear()
+            for entry in list(self.stored):
+                self._drop(entry)
 
     def receive(self, timeout: float = 0.0) -> bool:
         """Take one message, if one comes within `timeout` seconds."""
@@ -106,27 +109,32 @@ class ServiceManager:
         if message.says("FDSTORE"):
             polled = message.fields.get("FDPOLL") != "0"
             for number in numbers:
-                os.set_inheritable(number, False)
-                if len(self.stored) < self._max and not self._has(number):
-                    self.stored.append(Stored(name, number, polled))
-                else:
-                    os.close(number)
+                self._store(name, number, polled)
         else:
             for number in numbers:
                 os.close(number)
         if message.says("FDSTOREREMOVE") and "FDNAME" in message.fields:
             self._remove(name)
 
-    def _has(self, number: int) -> bool:
-        """Whether the same socket or file is there already."""
+    def _store(self, name: str, number: int, polled: bool) -> None:
+        """Unless the same socket or file is there already."""
+        os.set_inheritable(number, False)
         its = os.fstat(number)
-        found = (os.fstat(entry.number) for entry in self.stored)
-        return any((each.st_dev, each.st_ino) == (its.st_dev, its.st_ino) for each in found)
+        file = its.st_dev, its.st_ino
+        if len(self.stored) < self._max and file not in self._files:
+            self.stored.append(Stored(name, number, polled, file))
+            self._files.add(file)
+        else:
+            os.close(number)
 
     def _remove(self, name: str) -> None:
         for entry in [each for each in self.stored if each.name == name]:
-            os.close(entry.number)
-            self.stored.remove(entry)
+            self._drop(entry)
+
+    def _drop(self, entry: Stored) -> None:
+        os.close(entry.number)
+        self.stored.remove(entry)
+        self._files.discard(entry.file)
 
     def forget(self, name: str) -> None:
         """Lose what is kept as `name`: no manager does that, a test may."""
@@ -147,8 +155,7 @@ class ServiceManager:
                     poll.register(entry.number, 0)
             gone = {number for number, _ in poll.poll(0)}
             for entry in [each for each in self.stored if each.number in gone]:
-                os.close(entry.number)
-                self.stored.remove(entry)
+                self._drop(entry)
 
     def handed_over(self) -> list[Stored]:
         """What a program that is started now gets; the entries stay in the store, too."""

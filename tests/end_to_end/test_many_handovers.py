@@ -6,6 +6,7 @@ VSPC_RESTARTS is how many restarts there are; every second time the server is ki
 import json
 import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -120,7 +121,7 @@ class ManyLines(ServerTestCase):
         for round_ in range(RESTARTS):
             for machine in self.machines:
                 machine.say(f"{machine.name} before {round_}\n")
-            self.unit.end()
+            self.unit.end(signal.SIGKILL if round_ % 2 else signal.SIGTERM)
             for machine in self.machines:
                 machine.say(f"{machine.name} meanwhile {round_}\n")
             self.served_by(self.unit.start())

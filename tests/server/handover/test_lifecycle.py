@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -80,6 +81,24 @@ class Life(LifecycleTestCase):
             self.lifecycle.reloading()
         done = self.lifecycle.stopped()
         self.assertNoResult(done)
+        self.clock.advance(SENDING)
+        self.successResultOf(done)
+
+    def test_a_manager_that_is_slow_is_waited_for(self) -> None:
+        notifier = self.lifecycle.notifier
+        assert notifier is not None
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        for number in range(1000):
+            notifier.store(f"{number:05}", sock)
+        done = self.lifecycle.stopped()
+        for _ in range(3):
+            self.clock.advance(SENDING - 1)
+            self.manager.receive()
+            for writer in self.reactor.getWriters():
+                writer.doWrite()
+            self.assertNoResult(done)
+        self.clock.advance(SENDING)
         self.clock.advance(SENDING)
         self.successResultOf(done)
 

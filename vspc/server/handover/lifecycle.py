@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -27,7 +28,7 @@ STATUS_INTERVAL = 10.0
 """Seconds between two status texts at least."""
 
 SENDING = 10.0
-"""Seconds that the service manager may take to read what it was sent when this process ends."""
+"""Seconds that the service manager may take to read one more message when this process ends."""
 
 
 @frozen
@@ -107,13 +108,19 @@ class Lifecycle:
             self.notifier.extend(STOP_TIMEOUT + SENDING)
 
     def stopped(self) -> "Deferred[None]":
-        """Nothing more is told: fires when all is sent, at most `SENDING` seconds later."""
+        """Nothing more is told: fires when all is sent, or nothing is read for `SENDING`."""
         self._watchdog.stop()
         if self.notifier is None:
             return succeed(None)
-        sent = self.notifier.sent()
-        late = Timer(self.clock)
-        late.start(SENDING, sent.cancel)
+        notifier, sent, late = self.notifier, self.notifier.sent(), Timer(self.clock)
+
+        def wait(before: int) -> None:
+            if notifier.waiting < before:
+                late.start(SENDING, partial(wait, notifier.waiting))
+            else:
+                sent.cancel()
+
+        late.start(SENDING, partial(wait, notifier.waiting))
         sent.addErrback(lambda _: _failed("the service manager does not read its messages"))
         sent.addBoth(lambda _: late.stop())
         return sent
