@@ -1,7 +1,7 @@
 """Every fuzz target."""
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import files, lines, operators, ssh, storage, streams, wire
+from tests.fuzz.targets import alerts, files, lines, operators, ssh, storage, streams, wire
 
 TARGETS: tuple[Target, ...] = (
     *wire.TARGETS,
@@ -11,6 +11,7 @@ TARGETS: tuple[Target, ...] = (
     *ssh.TARGETS,
     *files.TARGETS,
     *storage.TARGETS,
+    *alerts.TARGETS,
 )
 
 

@@ -91,10 +91,10 @@ class AlertQueue:
             return None
         try:
             kept = json.loads(body)
-            item = QueuedAlert.of(kept["facts"], kept["at"])
-        except (ValueError, KeyError, TypeError):
+            item = QueuedAlert.of(kept["facts"], float(kept["at"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
-        return item if path.stem == item.id else None
+        return item if path.stem == item.id and isinstance(item.alert, str) else None
 
     def add(self, item: QueuedAlert) -> None:
         """One more; over a limit the oldest goes."""

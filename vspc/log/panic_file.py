@@ -45,6 +45,8 @@ DAMAGED = "damaged on disk"
 
 UNKNOWN = "the description is damaged"
 
+_WRONG = (MalformedRecord, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+
 
 @frozen
 class PanicContents:
@@ -108,7 +110,7 @@ def unpack(data: bytes, named: PanicRecord) -> PanicContents:
                 record = _record(found.body, named)
             else:
                 items += _items(found.body)
-        except (MalformedRecord, ValueError, KeyError, TypeError):
+        except _WRONG:
             damage.append((found.start, found.end))
     items = list(_connected(items))
     if record is None:
@@ -134,7 +136,7 @@ def read_facts(data: bytes, named: PanicRecord) -> PanicRecord | None:
         return None
     try:
         return _record(first.body, named)
-    except (MalformedRecord, ValueError, KeyError, TypeError):
+    except _WRONG:
         return None
 
 
