@@ -7,6 +7,7 @@ from typing import cast
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -186,6 +187,32 @@ class Numbers(MetricsCase):
         self.service.reload()
         keys = [each["key"] for each in said if each["log_format"] == "reload-needs-restart"]
         self.assertEqual(keys, ["metrics.listen"])
+
+
+class WhoMayRead(MetricsCase):
+    more = 'listen = ["tcp:9464:interface=127.0.0.1"]\n'
+
+    def test_allow_follows_a_reload(self) -> None:
+        (site,) = [f for port, f, *_ in self.reactor.tcpServers if port == 9464]
+        here = IPv4Address("TCP", "127.0.0.1", 40000)
+        other = IPv4Address("TCP", "192.0.2.7", 40000)
+        self.assertIsNotNone(site.buildProtocol(here))
+        self.assertIsNone(site.buildProtocol(other))
+        self.write(self.more + 'allow = ["192.0.2.0/24"]\n')
+        self.service.reload()
+        self.assertIsNotNone(site.buildProtocol(other))
+        self.assertIsNone(site.buildProtocol(here))
+
+    def test_status_names_the_listener(self) -> None:
+        status = self.service._facts()["metrics"]
+        self.assertEqual(status, {"listen": ["tcp:9464:interface=127.0.0.1"], "scrapes": 0})
+
+    def test_the_limit_of_a_turn_follows_a_reload(self) -> None:
+        turns = self.service._metrics.turns
+        self.assertEqual(turns._limit(), 0.25)
+        self.write(self.more + "slow_turn = 2\n")
+        self.service.reload()
+        self.assertEqual(turns._limit(), 2)
 
 
 class AfterARestart(MetricsCase):

@@ -102,9 +102,15 @@ class MetricsSide:
         events.subscribe(self.events.on_event)
         events.subscribe(self.selection.on_event)
         self.selection.renew()
-        self.reactor.callWhenRunning(self.turns.start)
+        self.reactor.callWhenRunning(self._watch_turns)
         self._beat = self.clock.seconds()
         self.why_not_ready = ""
+
+    def _watch_turns(self) -> None:
+        self.turns.start()
+        if not self.turns.measures:
+            what = "the reactor does not wait by epoll; twistd has it by default on Linux"
+            self.log.warn("turns-not-measured", what=what)
 
     def tick(self, interval: float) -> None:
         """Call it each `interval` seconds."""

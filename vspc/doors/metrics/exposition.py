@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 
 from vspc.doors.metrics import alerting, mainloop, operators, storage, vms
 from vspc.doors.metrics.sources import MetricSources
 from vspc.doors.metrics.vms import ConsoleNumbers, console_families
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """The text format, version 0.0.4, which every Prometheus reads."""
 
 
