@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 
 from attrs import define, field
 
@@ -142,9 +143,11 @@ class Log:
 
     # Starting
 
-    def open(self) -> None:
-        """Take up what an earlier process left. Raises OSError if the disk cannot be written."""
-        connected = load(self.store)
+    def open(self, ends: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Take up what an earlier process left. `ends`: where the output of consoles ends that it
+        has handed over, by their ids. Raises OSError if the disk cannot be written.
+        """
+        connected = load(self.store, {bytes.fromhex(each): end for each, end in ends.items()})
         for settings in self.settings.sink:
             source = LogSource(self.writer, self.queries.cache)
             self.writer.subscribers.append(source.notify)

@@ -6,8 +6,9 @@ was killed or files are damaged, the log gets a gap that says how much.
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from attrs import define, field
 
@@ -41,11 +42,12 @@ DAMAGED = "the journal is damaged"
 _DIRECTORY = re.compile(r"[0-9a-f]{16}(\.[1-9][0-9]{0,8})?")
 
 
-def load(store: Store) -> set[bytes]:
+def load(store: Store, ends: Mapping[bytes, int] = MappingProxyType({})) -> set[bytes]:
     """Let `store`, which is empty, take up what an earlier process left; the consoles that had a
-    line when that ended. Raises OSError if the disk cannot be written.
+    line when that ended. `ends`: where the output of consoles ends that it has handed over. Raises
+    OSError if the disk cannot be written.
     """
-    loading = _Loading(store)
+    loading = _Loading(store, ends)
     loading.load()
     return loading.connected
 
@@ -55,6 +57,7 @@ class _Loading:
     """One start. `connected`: consoles that have a line, as far as the journal was read."""
 
     store: Store
+    ends: Mapping[bytes, int]
     connected: set[bytes] = field(factory=set, init=False)
 
     def load(self) -> None:
@@ -80,7 +83,7 @@ class _Loading:
         now = time.time_ns() // 1000
         begun = [start(store.boot_id, now), *self._mend(now, gone)]
         if not before.stopped or before.damaged:
-            begun += before.jumps(list(store.logs.values()), now, store.boot_id)
+            begun += before.jumps(list(store.logs.values()), now, store.boot_id, self.ends)
         else:
             self._release()
         store.append(begun)
@@ -183,14 +186,17 @@ class PreviousProcess:
         if record.code == START:
             self.boot_id = record.payload.decode("ascii", "replace").partition("\n")[0]
 
-    def jumps(self, logs: Iterable[ConsoleLog], now: int, boot_id: str) -> Iterator[Record]:
+    def jumps(
+        self, logs: Iterable[ConsoleLog], now: int, boot_id: str, ends: Mapping[bytes, int]
+    ) -> Iterator[Record]:
         """Offsets go on behind output that may have come and was not kept; and again, if the next
         kill comes before more output.
 
         All output before `last` is in the journal, as all consoles share it. Of what came later
         a kill loses no more than the journal has announced; a machine that stopped may have lost
         that as well, so that only the offsets themselves are a bound. While the disk was failing
-        nothing was announced.
+        nothing was announced. `ends` are exact: of these
+        consoles it is known which offsets were used.
         """
         killed = self.boot_id in ("", boot_id) and not self.damaged
         why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
@@ -201,6 +207,11 @@ class PreviousProcess:
             again = to - end
             if self.failing:
                 to = announced = max(to, end + TROUBLED_RESERVE)
+            if log.id in ends and killed:
+                if ends[log.id] > end:
+                    lost = ends[log.id] - end
+                    yield gap(log.id, end, ends[log.id], now, f"{why}: {lost} bytes are missing")
+                continue
             if to <= end:
                 continue
             most = max(0, announced - end) if killed else to - end

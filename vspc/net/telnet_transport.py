@@ -188,7 +188,7 @@ class LineTransport(TelnetTransport):
     def _report_progress(self) -> None:
         altered, self._altered = self._altered, False
         if self.on_progress is not None:
-            self.on_progress(altered)
+            self.guard(self.on_progress, altered)
 
     def _wait(self) -> None:
         """Read nothing more until the share of a later turn."""

@@ -2,7 +2,7 @@
 closed.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Container, Set
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -79,8 +79,10 @@ class LogSide:
         """What verbs read logs from."""
         return None if self.log is None else self.log.queries
 
-    def open(self, roster: Roster) -> None:
-        """Load what an earlier process left, consoles that are away included. `LogError`."""
+    def open(self, roster: Roster, uncertain: Container[str] = ()) -> None:
+        """Load what an earlier process left, consoles that are away included. `roster` has those
+        that it has handed over; of `uncertain` ones it is not known how far they were. `LogError`.
+        """
         self.alerts.find = self.panics.find = roster.get
         what = "alerts"
         try:
@@ -88,7 +90,13 @@ class LogSide:
             self.panics.open()
             what = "log"
             if self.log is not None:
-                self.log.open()
+                self.log.open(
+                    {
+                        c.id: c.history.end
+                        for c in roster
+                        if not (c.quarantined or c.id in uncertain)
+                    }
+                )
         except OSError as error:
             where = error.filename or self._config.state_dir
             raise LogError(f"the {what} cannot be written: {where}: {error.strerror}") from None

@@ -223,7 +223,7 @@ class VspcService(MultiService):
         listeners = self._vm_side.listeners(pair)
         self._handover.open([each[0] for each in listeners] + list(config.ssh.listen))
         self._handover.restore(self._vm_side.zones(), self._vm_side.terms_of)
-        self._logs.open(self.roster)
+        self._logs.open(self.roster, self._handover.uncertain)
         verbs = self._verb_context()
         dispatcher = Dispatcher(verbs)
         self._doors = self._door_side(verbs)

@@ -1,7 +1,7 @@
 """What this process goes on with, and what it leaves to the next one."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from attrs import define, field
 from twisted.logger import Logger
@@ -96,6 +96,11 @@ class Handover:
     def _zero(self) -> float:
         """See `SavedServer`."""
         return time.monotonic() - self.server.clock.seconds()
+
+    @property
+    def uncertain(self) -> Container[str]:
+        """The ids of the consoles of which something is missing, before `take_up`."""
+        return self._missing.keys()
 
     def take_up(self, reactor: object) -> None:
         """Go on with the lines; all that look at events do so already."""

@@ -69,7 +69,7 @@ class StoredLine:
     place: int | None
     base_read: int
     base_written: int
-    changed: Callable[[Line], None]
+    changed: Callable[[Line, bool], None]
     is_dirty: bool = field(default=True, init=False)
     number: int = field(default=0, init=False)
     _key: bytes = field(init=False)
@@ -88,15 +88,19 @@ class StoredLine:
         )
 
     def progressed(self, altered: bool) -> None:
-        """What came is worked on; `altered`: it was more than output."""
+        """What came is worked on; `altered`: it was more than output, and may have an answer, which
+        leaves after this.
+        """
+        if altered and self.name is not None:
+            self.changed(self.session.line, True)
+            return
         if self.is_dirty:  # it is written with all else at the end of the turn
             return
         console = self.session.console
         tail = self.connection.tail
         is_kept = self.name is not None
-        altered = is_kept and (altered or len(tail) > TAIL)
-        if altered or self.place is None or console is None:
-            self.changed(self.session.line)
+        if self.place is None or console is None or (is_kept and len(tail) > TAIL):
+            self.changed(self.session.line, False)
             return
         self.number = number = self.number + 1
         line = self.session.line
@@ -203,10 +207,18 @@ class HandoverWriter:
 
     def line_changed(self, line: Line) -> None:
         self._lines[line] = None
-        stored = self.stored.get(line)
+        stored, session = self.stored.get(line), self.server.sessions.get(line)
         if stored is not None:
             stored.is_dirty = True
+        elif session is not None and may_be_saved(session) and session.role not in UNIDENTIFIED:
+            # It is identified by what is being worked on: it is kept before it is answered.
+            connection_of(line).on_progress = lambda _altered: self.flush()
         self._soon()
+
+    def _progressed(self, line: Line, has_answer: bool) -> None:
+        self.line_changed(line)
+        if has_answer:
+            self.flush()
 
     def migration_changed(self, credential: bytes) -> None:
         self._migrations[credential] = None
@@ -318,7 +330,7 @@ class HandoverWriter:
             written = counts.written + len(unsent(connection.transport)) - connection.written
         place = self._table.take()
         self.stored[session.line] = stored = StoredLine(
-            name, session, connection, self._table, place, read, written, self.line_changed
+            name, session, connection, self._table, place, read, written, self._progressed
         )
         return stored
 
