@@ -69,10 +69,11 @@ _SAVED = 3
 class OptionStates:
     """The state of all 256 options of one connection, both sides: 512 bytes."""
 
-    __slots__ = ("_him", "_us")
+    __slots__ = ("_him", "_saved", "_us")
 
     def __init__(self, state: bytes = b"") -> None:
         """Take up `state`, which `to_bytes` gave. ValueError where it did not."""
+        self._saved: bytes | None = None  # what `to_bytes` gave, until an option changes
         if len(state) % _SAVED:
             raise ValueError("not the state of an option table")
         self._us = bytearray(_OPTIONS)
@@ -85,13 +86,16 @@ class OptionStates:
 
     def to_bytes(self) -> bytes:
         """The state as a value: what is not off, three bytes each."""
+        if self._saved is not None:
+            return self._saved
         found = bytearray()
         for side, table in enumerate((self._us, self._him)):
             rest = table.lstrip(b"\0")
             while rest:
                 found += bytes((side, _OPTIONS - len(rest), rest[0]))
                 rest = rest[1:].lstrip(b"\0")
-        return bytes(found)
+        self._saved = bytes(found)
+        return self._saved
 
     def enabled(self, ours: bool, option: int) -> bool:
         """Whether we do it, or with `ours` false the peer."""
@@ -126,6 +130,7 @@ class OptionStates:
         if step is None:
             return None, None
         table[option], positive, effect = step
+        self._saved = None
         if positive is None:
             return None, effect
         if ours:

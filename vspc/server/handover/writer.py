@@ -237,13 +237,16 @@ class HandoverWriter:
     def _soon(self) -> None:
         if not self._is_due:
             self._is_due = True
-            self.server.clock.call_later(0, self.flush)
+            self.server.clock.call_later(0, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_due = False
+        self.flush()
 
     # Writing
 
     def flush(self) -> None:
         """Write what is marked."""
-        self._is_due = False
         if self._is_whole:
             self._guard(lambda: self.file.write(self._changes()))
 
