@@ -2,10 +2,12 @@
 
 import json
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.opsdesk import OpsDesk
 from tests.apps.support import BOB
+from vspc.apps.verbs.describe import PATIENCE
 from vspc.console.access import Access, Rule
 from vspc.console.descriptions import LENGTH, Descriptions
 
@@ -65,4 +67,17 @@ class Describing(SynchronousTestCase):
         channel = self.desk.ask("describe web01 billing")
         self.assertEqual(channel.status, 1)
         self.assertIn("will be lost at a restart: no space left on device", channel.complaint)
+        self.assertEqual(self.web.text.description, "billing")
+
+    def test_the_disk_does_not_answer(self) -> None:
+        async def hang() -> str:
+            return await Deferred[str]()
+
+        object.__setattr__(self.desk.console_context, "descriptions", Descriptions(hang))
+        channel = self.desk.ask("describe web01 billing")
+        self.desk.clock.advance(PATIENCE - 1)
+        self.assertIsNone(channel.status)
+        self.desk.clock.advance(1)
+        self.assertEqual(channel.status, 1)
+        self.assertIn("not written to disk after 10 s", channel.complaint)
         self.assertEqual(self.web.text.description, "billing")

@@ -368,8 +368,14 @@ class Trouble(WithFile):
         made.busy_since = self.bench.now
         self.bench.now += writer.STALLED - 0.1
         self.assertFalse(made.refuses)
+        made.check()
         self.bench.now += 0.1
         self.assertTrue(made.refuses)
+        made.check()
+        made.check()
+        made.busy_since = None
+        made.check()
+        self.assertEqual(self.bench.names(), ["audit-stalled", "audit-goes-on"])
 
     def test_a_disk_that_fails_and_recovers_all_the_time_is_reported_a_few_times(self) -> None:
         made = self.bench.writer()

@@ -231,6 +231,7 @@ class Changing(SynchronousTestCase):
         self.assertNoResult(login)
         self.clock.advance(0.1)
         self.successResultOf(login)
+        self.successResultOf(self.login())
         self.assertFalse(self.revoked())
         self.threads.run()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,4 +1,4 @@
-"""Faults of the machine that a server runs on: its clock is set, descriptors run out."""
+"""Faults of the machine that a server runs on: its clock is set, its disk stands still."""
 
 import json
 import socket
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.processes import script
-from tests.end_to_end.server import ServerTestCase
 from tests.end_to_end.test_sockets import Device
+from tests.end_to_end.test_virtual_machines import SimulatorTestCase
 
 HOUR = 3600
 
 
-class FaultsTestCase(ServerTestCase):
+class FaultsTestCase(SimulatorTestCase):
     def status(self) -> Any:
         """What `vspc status` prints, as JSON."""
         done = self.complete(script("vspc"), "status", "--json", "--config", self.config)
@@ -53,4 +53,53 @@ class AClockThatIsSet(FaultsTestCase):
             status = self.status()
             self.assertTrue(0 <= status["uptime_seconds"] < HOUR / 2)
             self.assertEqual(status["lines"]["unidentified"], 1)
+        self.assert_no_defects()
+
+
+class ADiskThatStandsStill(FaultsTestCase):
+    """All of state_dir, the log, the audit file and the file of what is revoked."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        state = self.directory / "state"
+        state.mkdir(mode=0o700)
+        (state / "revoked").write_text("# none\n")
+        self.write_config('[ssh.certificates]\nrevoked = "state/revoked"\n')
+        self.stalled, self.touched = state / "stalled", state / "touched"
+        module = (sys.executable, "-B", "-m", "tests.end_to_end.stalled_disk", state)
+        self.serve(*module, "run", "--config", self.config)
+
+    def test_everything_that_needs_no_disk_goes_on_and_what_does_ends_with_a_message(self) -> None:
+        self.simulate()
+        raw = self.attach("raw", "web1")
+        raw.type(b"echo before\r")
+        raw.out.expect(rb"\nbefore\r\n")
+        self.stalled.touch()
+        raw.type(b"echo meanwhile\r")
+        raw.out.expect(rb"\nmeanwhile\r\n")
+        self.tell("vmotion web1")
+        raw.err.expect(rb"\[web1 moved from ")
+        raw.type(b"echo moved\r")
+        raw.out.expect(rb"\nmoved\r\n")
+        self.assertEqual(self.ssh("list", operator="bob").status, 0)
+        self.server.out.expect(rb" log-stalled ")
+        self.server.out.expect(rb" audit-stalled ")
+        log = self.ssh("log", "web1", operator="bob")
+        self.assertIn(b"\nmoved\n", log.out)
+        self.assertIn(b"cannot be read now: this is from memory", log.err)
+        for words, said in (
+            (("lockout", "carol"), b"disk"),
+            (("describe", "web1", "in", "rack", "3"), b"disk"),
+            (("log", "web1", "--boot", "0"), b"cannot be read now"),
+        ):
+            done = self.complete(script("vspc"), *words, "--config", self.config)
+            self.assertEqual(done.status, 1, done)
+            self.assertIn(said, done.err, done)
+        self.assertEqual(self.status()["lines"]["all"], 1)
+        self.stalled.unlink()
+        self.server.out.expect(rb" log-goes-on")
+        self.server.out.expect(rb" audit-goes-on")
+        self.assertIn(b"\nmoved\n", self.ssh("log", "web1").out)
+        touched = self.touched.read_text() if self.touched.exists() else ""
+        self.assertEqual(touched, "", "the reactor's thread has used the disk")
         self.assert_no_defects()

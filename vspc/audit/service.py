@@ -102,6 +102,8 @@ class AuditService:
     def _on_tick(self) -> None:
         self._timer = self.clock.call_later(TICK, self._on_tick)
         self._sum_up(self.clock.seconds())
+        if self._writer is not None:
+            self._writer.check()
 
     def _sum_up(self, now: float) -> None:
         try:
@@ -126,7 +128,7 @@ class AuditService:
         if writer is None:
             return {"state": "off"}
         return {
-            "state": "failing" if writer.failing else "written",
+            "state": "failing" if writer.failing or writer.is_stalled else "written",
             "waiting": len(writer.waiting),
             "lost": writer.waiting.lost,
             "refuses": writer.refuses,

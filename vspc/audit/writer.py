@@ -74,6 +74,7 @@ class AuditWriter:
     _retry: float = field(default=float("-inf"), init=False)
     _failing_since: float = field(default=0.0, init=False)
     _reported: bool = field(default=False, init=False)
+    _told_stalled: bool = field(default=False, init=False)
     _reports: TokenBucket = field(factory=lambda: TokenBucket(REPORT_RATE, REPORTS), init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,6 +123,15 @@ class AuditWriter:
     def is_stalled(self) -> bool:
         since = self.busy_since
         return since is not None and self.now() - since >= STALLED
+
+    def check(self) -> None:
+        """Call it every second: reports once that the disk stalls, and once that it goes on."""
+        stalled = self.is_stalled
+        if stalled and not self._told_stalled:
+            self.report("audit-stalled", {"seconds": STALLED, "file": str(self.path)})
+        elif self._told_stalled and not stalled:
+            self.report("audit-goes-on", {})
+        self._told_stalled = stalled
 
     def stop(self) -> None:
         """Write what waits; returns after `STOP_TIMEOUT` seconds at the latest."""

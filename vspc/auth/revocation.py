@@ -274,14 +274,14 @@ class RevocationFile:
         return self.current()
 
     async def refreshed(self, clock: Clock) -> None:
-        """Wait for a look that is due or under way, at most `FRESH` seconds."""
+        """Wait for a look that is due or under way, until it has taken `FRESH` seconds."""
         self.current()
-        if self._looking is None:
+        if self._looking is None or self._seconds() - self._looking >= FRESH:
             return
         over = Deferred[None]()
         self._waiting.append(over)
         with suppress(TimeoutError):
-            await within(clock, FRESH, over)
+            await within(clock, FRESH - (self._seconds() - self._looking), over)
 
     def current(self) -> Revoked | str:
         """What is revoked by the last look, or why that is not known. Begins a look in a thread,

@@ -172,6 +172,7 @@ _ERRORS = DAMAGE | {
     "alert-queue-damaged",
     "alert-queue-not-written",
     "audit-failing",
+    "audit-stalled",
     "audit-not-written",
     "audit-defect",
     "audit-copy-lost",
@@ -185,6 +186,7 @@ _GOOD = frozenset(
     {
         "alert-delivered-again",
         "audit-recovered",
+        "audit-goes-on",
         "audit-copy-recovered",
         "log-recovered",
         "log-goes-on",

@@ -6,6 +6,10 @@ from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Parsed
 from vspc.apps.verbs.help_text import rule
 from vspc.apps.verbs.kinds import TEXT, UsageError
 from vspc.console.descriptions import LENGTH
+from vspc.net.waiting import within
+
+PATIENCE = 10.0
+"""Seconds that the disk may take."""
 
 DESCRIPTION = Argument("TEXT", "what it is for; none: print it", TEXT, required=False)
 REMOVE = Flag("--remove", "remove the description, as '' does")
@@ -34,7 +38,11 @@ async def run(call: Call, parsed: Parsed) -> None:
     text = typed.strip()
     if len(text) > LENGTH:
         raise VerbExit(USAGE, f"a description has at most {LENGTH} characters, not {len(text)}")
-    title, error = console.title, await console.describe(text)
+    title = console.title
+    try:
+        error = await within(call.context.clock, PATIENCE, console.describe(text))
+    except TimeoutError:
+        error = f"it will be lost at a restart: not written to disk after {PATIENCE:g} s"
     size = len(text.encode("utf-8", "surrogatepass"))
     call.record("describe", console, bytes=size, result="failed" if error else "ok")
     if error:
