@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import time
 import urllib.error
@@ -13,6 +14,7 @@ from typing import Any
 from tests.documents import TREE
 from tests.end_to_end.processes import DEADLINE, ProcessTestCase, script
 from tests.end_to_end.server import ServerTestCase
+from tests.end_to_end.test_handover import HandoverTestCase
 from tests.programs import require
 from tests.server.test_metrics import ROW
 
@@ -116,15 +118,40 @@ class Rules(ProcessTestCase):
         self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
 
 
+def page(port: int, path: str) -> tuple[int, str]:
+    """Status and body of a page."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=DEADLINE) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Restarted(HandoverTestCase):
+    def write_config(self, more: str = "") -> None:
+        super().write_config(METRICS + more)
+
+    def test_the_port_and_what_is_counted_go_on_with_the_lines(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"boot\n")
+        self.until_state("guest")
+        port = self.ports["metrics"]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            text = page(port, "/metrics")[1]
+            self.assertIn('\nvspc_lines{kind="plain",state="leading",tls="no"} 1.0\n', text)
+            self.assertIn('\nvspc_consoles{state="connected"} 1.0\n', text)
+            self.assertIn('\nvspc_consoles{state="away"} 0.0\n', text)
+            self.unit.end(number)
+            self.served_by(self.unit.start())
+            self.assertEqual(self.ports["metrics"], port)
+            self.assertEqual(page(port, "/readyz"), (200, "ok\n"))
+        self.assertTrue(self.is_open(guest))
+        self.assert_no_defects()
+
+
 class Scraped(ServerTestCase):
-    def page(self, path: str, port: int | None = None) -> tuple[int, str]:
-        """Status and body of a page of vspc."""
-        where = f"http://127.0.0.1:{port or self.ports['metrics']}{path}"
-        try:
-            with urllib.request.urlopen(where, timeout=DEADLINE) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+    def page(self, path: str) -> tuple[int, str]:
+        return page(self.ports["metrics"], path)
 
     def prometheus(self) -> int:
         """Start one that reads the server; its port."""
@@ -145,7 +172,7 @@ class Scraped(ServerTestCase):
     def ask(self, port: int, path: str, **words: str) -> Any:
         """What the API of Prometheus says."""
         query = urllib.parse.urlencode(words)
-        status, body = self.page(f"/api/v1/{path}?{query}", port)
+        status, body = page(port, f"/api/v1/{path}?{query}")
         answer = json.loads(body)
         self.assertEqual((status, answer["status"]), (200, "success"), (path, words, body))
         return answer["data"]
