@@ -15,6 +15,7 @@ from tests.end_to_end.server import ServerTestCase
 from tests.supervisor import Unit
 from tests.vm.support import SEQUENCE, VC_UUID
 from tests.vm.test_values import registration, sb
+from vspc.server.handover.received import STATES
 from vspc.wire.telnet import VMWARE, WILL, negotiation
 from vspc.wire.vmware import (
     DoProxy,
@@ -29,9 +30,12 @@ from vspc.wire.vmware import (
 class HandoverTestCase(ServerTestCase):
     """A server under a service manager, and VMs that are sockets of the test."""
 
+    command: tuple[str, ...] = ("vspc", "run")
+
     def setUp(self) -> None:
         super().setUp()
-        self.unit = Unit(self, script("vspc"), "run", "--config", self.config)
+        program, *words = self.command
+        self.unit = Unit(self, script(program), *words, "--config", self.config)
         self.served_by(self.unit.start())
 
     def connect(self, what: str) -> socket.socket:
@@ -143,7 +147,25 @@ class RawLines(HandoverTestCase):
         self.assertNotIn(b"login: ", again.out.data)
 
 
-class VMwareLines(HandoverTestCase):
+class UnderTwistd(HandoverTestCase):
+    command = ("twistd", "-n", "--pidfile=", "vspc")
+
+    def test_a_restart_and_a_kill(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"boot\n")
+        self.until_state("guest")
+        self.restart()
+        self.served_by(self.unit.kill())
+        guest.sendall(b"still here\n")
+        self.assertEqual(self.ssh("expect", "guest", "--from", "0", "still here").status, 0)
+        self.assertEqual(self.log_of("guest"), b"boot\nstill here\n")
+        self.assertTrue(self.is_open(guest))
+        self.assert_no_defects()
+
+
+class VMwareTestCase(HandoverTestCase):
+    """A VM that speaks the extension."""
+
     def vm(self, said: bytes = b"boot\n") -> socket.socket:
         """A VM that is identified, as web01."""
         peer = self.connect("telnet")
@@ -172,6 +194,8 @@ class VMwareLines(HandoverTestCase):
             got += data
         return got.partition(begin)[2].partition(b"\xff\xf0")[0]
 
+
+class VMwareLines(VMwareTestCase):
     def test_nothing_is_negotiated_anew(self) -> None:
         peer = self.vm()
         self.restart()
@@ -244,7 +268,7 @@ class VMwareLines(HandoverTestCase):
         self.assertIsNotNone(self.consoles()["web01"]["lock"])
 
 
-class Damage(VMwareLines):
+class Damage(VMwareTestCase):
     """What was handed over does not fit."""
 
     def damage(self, change: Callable[[], None]) -> None:
@@ -254,8 +278,12 @@ class Damage(VMwareLines):
 
     def spoil(self) -> None:
         for each in self.unit.manager.stored:
-            if each.name == "state":
+            if each.name.startswith("state"):
                 os.pwrite(each.number, b"x" * 4096, 0)
+
+    def forget_state(self) -> None:
+        for name in STATES:
+            self.unit.manager.forget(name)
 
     def test_a_state_that_cannot_be_read_is_a_clean_start(self) -> None:
         peer = self.vm()
@@ -270,7 +298,7 @@ class Damage(VMwareLines):
 
     def test_no_state(self) -> None:
         peer = self.vm()
-        self.damage(lambda: self.unit.manager.forget("state"))
+        self.damage(self.forget_state)
         self.assertIn(b" warn handover-lines-closed count=1 ", self.server.out.data)
         self.assertFalse(self.is_open(peer))
         self.assertEqual(self.consoles()["web01"]["state"], "away")
