@@ -135,6 +135,7 @@ class RealGuests(AlertTestCase):
         guest = Guest(self)
         self.run_server()
         guest.start(client_of(self.ports["plain guest"]))
+        self.server.out.expect(rb"vm-registered console=guest ")
         raw = self.attach("raw", "guest", "--from", "0")
         raw.out.expect(PROMPT.encode())
         raw.type(b"echo c > /proc/sysrq-trigger\n")
