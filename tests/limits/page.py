@@ -15,8 +15,8 @@ it. This page is generated: `make limits` writes it from the constants of `vspc/
 and `tests/limits/*.toml`; a test fails for a limit that is not here, and for one without a test. A
 test is named `PACKAGE.MODULE.CLASS.METHOD` below `tests/`.
 
-What a limit protects is in [security.md](security.md); what the log says there, and what to do,
-in [troubleshooting.md](troubleshooting.md).
+What a limit protects is in [security.md](security.md). Times are measured by a clock that nobody
+sets; when the time of day is set, the log says `clock-set`, and ages that are shown follow it.
 """
 
 CONFIGURATION = """
