@@ -8,12 +8,15 @@ from typing import Any
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import World
 from tests.net.dialling import Dialling, lose
-from tests.vm.support import saved
+from tests.net.ends import Wire
+from tests.vm.support import handed_over, saved
 from vspc.config.dialling import DialledEntry, remote_of
 from vspc.console.console import Console
 from vspc.console.events import HostChanged
@@ -22,7 +25,9 @@ from vspc.net import outbound
 from vspc.net.limits import Refusals
 from vspc.vm import dial
 from vspc.vm.dial import DialContext, Diallers, DialState
+from vspc.vm.lines.vmware import Terms
 from vspc.vm.server import LineServer
+from vspc.vm.take_up import TakeUp
 from vspc.wire.telnet import (
     AUTHENTICATION,
     BINARY,
@@ -135,12 +140,40 @@ class Connecting(DialTest):
         console.link.line.send_break()
         self.assertEqual(wire.take(), command(BRK))
 
-    def test_another_process_connects_telnet_anew(self) -> None:
-        self.connected(connect="telnet://192.0.2.9")
-        self.assertEqual(saved(self.server).lines, {})
-        self.apply(entry("raw"))
-        self.reactor.dialled[-1].accept()
-        self.assertEqual([line.kind for line in saved(self.server).lines.values()], ["raw"])
+    def another_process(self, connect: str, **more: Any) -> tuple[Any, Wire]:
+        """Take up the only line, which was connected to `connect`: its protocol and its wire."""
+        state = handed_over(saved(self.server))
+        self.setUp()
+        terms = Terms((), self.world.clock.seconds)
+        take_up = TakeUp(self.server, state, {}, lambda _: terms)
+        wire = Wire(peerAddress=IPv4Address("TCP", "192.0.2.9", 4001))
+        (line,) = take_up.lines.values()
+        line.makeConnection(wire)
+        take_up.finish()
+        self.apply(entry(connect=connect, **more))
+        self.advance(0)
+        return line, wire
+
+    def test_another_process_goes_on_with_what_is_neither_tls_nor_rfc_2217(self) -> None:
+        for connect in ("telnet://192.0.2.9:23", "tcp://192.0.2.9:1"):
+            self.setUp()
+            self.connected(connect=connect)
+            line, wire = self.another_process(connect)
+            self.assertEqual((self.state(), wire.take()), ("connected", b""))
+            self.assertEqual(self.reactor.dialled, [])
+            line.dataReceived(b"login: ")
+            self.assertEqual(self.console().history.read(0, 99), b"login: ")
+            line.connectionLost(Failure(ConnectionDone()))
+            self.advance(0)
+            self.assertEqual(self.state(), "waiting")
+            self.advance(2)
+            self.dialling.take().accept()
+
+    def test_one_that_another_process_has_connected_is_hung_up(self) -> None:
+        self.connected(connect="tcp://192.0.2.9:1")
+        _, wire = self.another_process("tcp://192.0.2.9:1", when="attached")
+        self.advance(11)
+        self.assertTrue(wire.disconnecting)
 
     def test_a_port_of_an_esxi_host_without_a_concentrator(self) -> None:
         wire = self.connected(connect="telnet://192.0.2.7:2001")

@@ -23,6 +23,7 @@ from vspc.console.events import (
     WentAway,
 )
 from vspc.console.identity import PLAIN, Claim, Provenance
+from vspc.console.ports import Line
 from vspc.net.backoff import Backoff
 from vspc.net.client_tls import ClientTls, TrustSettings
 from vspc.net.outbound import ConnectFailed, Destination, FailureKind, Outbound
@@ -93,7 +94,11 @@ class Dialler:
         self._backoff = Backoff(LONGEST, SETTLED, context.jitter)
         self._due = 0.0  # when the next attempt may be made
         self._tried = float("-inf")
-        self._line: VmLine | None = None
+        # One that an earlier process has connected has no `DialledObserver`.
+        self._line: Line | None = console.link.line
+        self._is_adopted = self._line is not None
+        if self._is_adopted:
+            self.state = DialState.CONNECTED
         self._logged = ""  # the reason that the log has
         console.dial_uri = self.entry.uri
         context.server.roster.settle(console)
@@ -133,11 +138,15 @@ class Dialler:
         """Its console has another line, or other attachments; `attached`: one more of these."""
         if attached:
             self._due = min(self._due, max(self._clock.seconds(), self._tried + HURRY))
+        if self._is_adopted and self.console.link.line is None:
+            self._is_adopted = False
+            self._lost("")
         self._changed.set_later()
 
     # One after another
 
     async def _run(self) -> None:
+        await self._until_over()
         while True:
             await self._until_due()
             if await self._connect():

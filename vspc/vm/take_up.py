@@ -19,7 +19,7 @@ from vspc.net.telnet_transport import LineTransport
 from vspc.vm.context import Zone
 from vspc.vm.lines.binary import BinaryLine
 from vspc.vm.lines.comport import ComPortState
-from vspc.vm.lines.plain import RawLine, TelnetLine
+from vspc.vm.lines.plain import DialledTelnetLine, RawLine, TelnetLine
 from vspc.vm.lines.vmware import Terms, VMwareLine
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineRole
@@ -90,7 +90,8 @@ class TakeUp:
     ) -> BinaryLine:
         line: BinaryLine
         if telnet.registration is None:
-            line = TelnetLine(observe, saved.name)
+            kind = DialledTelnetLine if saved.kind == "dialled" else TelnetLine
+            line = kind(observe, saved.name)
         else:
             line = VMwareLine(observe, False, self._terms(zone))
             line.opening, line.agreed = None, telnet.agreed

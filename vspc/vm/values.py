@@ -16,7 +16,7 @@ from vspc.net.ledger import TrafficAccount
 from vspc.net.telnet_transport import LineTransport, TransportState
 from vspc.vm.lines.binary import BinaryLine, LineQuestion
 from vspc.vm.lines.comport import ComPortState
-from vspc.vm.lines.plain import RawLine, TelnetLine
+from vspc.vm.lines.plain import DialledTelnetLine, RawLine, TelnetLine
 from vspc.vm.lines.vmware import VMwareLine
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import RegistrationState
@@ -25,7 +25,12 @@ from vspc.vm.server import LineServer
 from vspc.vm.session import LineSession
 from vspc.vm.vmotion import Vmotion
 
-KINDS: Mapping[type, str] = {RawLine: "raw", TelnetLine: "plain", VMwareLine: "vmware"}
+KINDS: Mapping[type, str] = {
+    RawLine: "raw",
+    TelnetLine: "plain",
+    DialledTelnetLine: "dialled",
+    VMwareLine: "vmware",
+}
 """The lines that are handed over, and what they are called."""
 
 
@@ -107,7 +112,7 @@ def connection_of(line: Line) -> LineTransport | RawLine:
 def may_be_saved(session: LineSession) -> bool:
     """Whether its line can be handed over: neither TLS nor about to be closed.
 
-    Telnet lines that the server has connected cannot: they are connected anew.
+    Lines that the server has connected with RFC 2217 cannot: they are connected anew.
     """
     line = session.line
     return session.role is not LineRole.RETIRED and type(line) in KINDS and not line.secure
