@@ -28,7 +28,7 @@ def fuzz(targets: tuple[Target, ...], seconds: float, seed: int, is_random: bool
     print(f"{len(targets)} targets {engine}, {each:.1f} s each, seed {seed}", flush=True)
     bad = []
     for target in targets:
-        command = [sys.executable, "-B", "-m", "tests.fuzz.engine", target.name]
+        command = [sys.executable, "-B", "-m", "tests.fuzz.engine", target.room, target.name]
         command += ["--seconds", f"{each:.2f}", "--seed", str(seed), *["--random"] * is_random]
         ended = subprocess.run(command, check=False, stderr=subprocess.PIPE)
         if ended.returncode:

@@ -1,4 +1,4 @@
-"""One target for some seconds, in a process of its own: `python -m tests.fuzz.engine NAME ...`.
+"""One target for some seconds, in a process of its own: `python -m tests.fuzz.engine MODULE NAME`.
 
 With Atheris inputs are made of those that reached code for the first time; without it at random,
 out of the seeds and the corpus.
@@ -132,20 +132,23 @@ def load_atheris(is_wanted: bool = True) -> Any:
     return importlib.import_module("atheris") if is_wanted and find_spec("atheris") else None
 
 
-def load(name: str, atheris: Any) -> Target:
-    """The target of that name, the code below it prepared for `atheris` if that is there."""
+def load(room: str, name: str, atheris: Any) -> Target:
+    """The target of that name in the module `room`; the code below it, and no other, is prepared
+    for `atheris` if that is there, which takes longer than importing it.
+    """
     if atheris is None:
-        table: Any = importlib.import_module("tests.fuzz.table")
+        module = importlib.import_module(room)
     else:
         with atheris.instrument_imports(include=["vspc"]):
-            table = importlib.import_module("tests.fuzz.table")
-    found: Target = table.target(name)
-    return found
+            module = importlib.import_module(room)
+    targets: tuple[Target, ...] = module.TARGETS
+    return {each.name: each for each in targets}[name]
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.engine", description=__doc__)
+    parser.add_argument("module")
     parser.add_argument("target")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
@@ -154,7 +157,7 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
     atheris = load_atheris(not options.random)
     (FINDINGS / options.target).mkdir(parents=True, exist_ok=True)
-    run = Run(load(options.target, atheris), time.monotonic() + options.seconds)
+    run = Run(load(options.module, options.target, atheris), time.monotonic() + options.seconds)
     if atheris is None:
         at_random(run, options.seed)
     else:

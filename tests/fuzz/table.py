@@ -13,8 +13,3 @@ TARGETS: tuple[Target, ...] = (
     *storage.TARGETS,
     *alerts.TARGETS,
 )
-
-
-def target(name: str) -> Target:
-    """The target of that name; KeyError."""
-    return {each.name: each for each in TARGETS}[name]

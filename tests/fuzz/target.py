@@ -32,6 +32,11 @@ class Target:
     replayed: int = field(default=300, kw_only=True)
     """Mutations that the tests run: fewer where one takes longer."""
 
+    @property
+    def room(self) -> str:
+        """The module that it is in."""
+        return self.run.__module__
+
 
 class Choices:
     """The bytes of an input as a series of decisions; when they are used up all are 0."""
