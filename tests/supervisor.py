@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 
@@ -205,6 +205,14 @@ os.execv(sys.argv[4], sys.argv[4:])
 """
 
 
+def handing_over(names: Sequence[str], numbers: Sequence[int]) -> list[str]:
+    """The beginning of a command line whose program gets the open descriptors `numbers`, which it
+    has to inherit, under `names`.
+    """
+    words = [str(len(numbers)), ":".join(names), ",".join(map(str, numbers))]
+    return [sys.executable, "-E", "-S", "-c", _HAND_OVER, *words]
+
+
 class Unit:
     """A service of Type=notify that runs under a `ServiceManager` of its own."""
 
@@ -245,8 +253,7 @@ class Unit:
         numbers += [entry.number for entry in entries]
         names = [*self._sockets, *(entry.name for entry in entries)]
         self.process = self._case.start(
-            *(sys.executable, "-E", "-S", "-c", _HAND_OVER, str(len(numbers))),
-            *(":".join(names), ",".join(map(str, numbers))),
+            *handing_over(names, numbers),
             *self._command,
             environment={"NOTIFY_SOCKET": self.manager.address, **self._environment},
             inherited=numbers,

@@ -12,7 +12,7 @@ from tests.chaos.damage import damage
 from tests.chaos.lives import Lives
 from tests.chaos.machines import Machine
 from tests.chaos.operators import Actor, Paster
-from tests.chaos.plan import Fault, Step
+from tests.chaos.plan import ENDING, Fault, Step
 from tests.chaos.programs import SocketProgram
 from tests.chaos.relay import Link, Relay
 from vspc.simulator.migration import PlannedFault
@@ -62,7 +62,7 @@ class Adversary:
         """Do it; those that end the server return when it listens again."""
         chance = random.Random(step.seed)
         match step.fault:
-            case Fault.RESTART | Fault.KILL | Fault.DAMAGE as fault:
+            case fault if fault in ENDING:
                 await self._end(fault, chance)
             case Fault.CUT | Fault.FINISH | Fault.HALF_OPEN | Fault.STALL as fault:
                 self._hurt(chance.choice(self._cast.machines), fault, chance)
@@ -92,19 +92,24 @@ class Adversary:
     # The server
 
     async def _end(self, fault: Fault, chance: random.Random) -> None:
-        self._lives.heal()
-        if fault is Fault.RESTART:
-            await self._lives.terminate()
+        lives = self._lives
+        lives.heal()
+        if fault in (Fault.RESTART, Fault.HANDOVER):
+            await lives.terminate()
         else:
-            await self._lives.kill()
+            await lives.kill()
         if fault is Fault.DAMAGE:
             for _ in range(chance.randrange(1, 4)):
-                self._said(f"damaged {damage(self._lives.state, chance)}")
+                self._said(f"damaged {damage(lives.state, chance)}")
+        keeps_lines = fault in (Fault.HANDOVER, Fault.KILL_AND_HANDOVER)
+        if not keeps_lines:
+            lives.lose_store()
         await deferLater(self._reactor, chance.choice((0.0, 0.0, 1.0)))
-        self._lives.write_config()
-        await self._lives.start()
-        for machine in self._cast.machines:
-            machine.trouble()
+        lives.write_config()
+        await lives.start(under_manager=keeps_lines or chance.random() < 0.7)
+        if fault is not Fault.HANDOVER:
+            for machine in self._cast.machines:
+                machine.trouble()
 
     def _disk(self, fault: Fault) -> None:
         if fault is Fault.FULL_DISK and self._lives.has_disk:

@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from tests.end_to_end.openssh import make_key
 from tests.end_to_end.processes import free_port
 from tests.environment import private_environment
+from tests.supervisor import ServiceManager, handing_over
 
 START_LIMIT, STOP_LIMIT = 30.0, 30.0
 """Seconds that a start and an orderly stop may take."""
@@ -91,6 +92,9 @@ class Lives:
         self._changes = 0
         self._mounted = False
         self.log.touch()
+        self._is_closed = False
+        self._manager = ServiceManager(directory / "notify")
+        Thread(target=self._notifications, daemon=True).start()
         (directory / "home").mkdir(mode=0o700)
         self.state.mkdir(mode=0o700)
         self._mount(DISK + int(seconds * GROWTH))
@@ -133,8 +137,18 @@ class Lives:
         assert self._process is not None
         return self._process.pid
 
-    async def start(self) -> None:
-        """Start it and wait until it listens. AssertionError if it does not."""
+    def _notifications(self) -> None:
+        while not self._is_closed:
+            self._manager.receive(0.05)
+
+    def lose_store(self) -> None:
+        """What is in the descriptor store is closed, as when a unit is stopped."""
+        self._manager.empty()
+
+    async def start(self, under_manager: bool = True) -> None:
+        """Start it with what is in the descriptor store, and wait until it listens. AssertionError
+        if it does not. `under_manager` False: there is no service manager.
+        """
         setpriv = shutil.which("setpriv")
         dies_with_us = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         program = [
@@ -145,11 +159,17 @@ class Lives:
             "--config",
             str(self.directory / "vspc.toml"),
         ]
+        entries = self._manager.handed_over()
+        numbers = [entry.number for entry in entries]
         environment = private_environment(self.directory / "home") | {"PYTHONUNBUFFERED": "1"}
+        if under_manager:
+            environment["NOTIFY_SOCKET"] = self._manager.address
+            program = [*handing_over([entry.name for entry in entries], numbers), *program]
         self.number += 1
         before = self.log.stat().st_size
         self._process = subprocess.Popen(
             [*dies_with_us, *program],
+            pass_fds=numbers,
             cwd=self.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -272,6 +292,7 @@ class Lives:
         """End it; `keep`: what it left is copied out of the mount."""
         if self.is_alive:
             await self.kill()
+        self._close_manager()
         self._leave_disk(keep)
 
     def abandon(self) -> None:
@@ -279,7 +300,12 @@ class Lives:
         if self._process is not None and self.is_alive:
             self._process.kill()
             self._process.wait()
+        self._close_manager()
         self._leave_disk(keep=True)
+
+    def _close_manager(self) -> None:
+        self._is_closed = True
+        self._manager.close()
 
     def _leave_disk(self, keep: bool) -> None:
         if not self._mounted:

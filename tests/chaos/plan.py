@@ -40,6 +40,8 @@ class Fault(Enum):
     BROKEN_RELOAD = "broken-reload"
     RESTART = "restart"
     KILL = "kill"
+    HANDOVER = "handover"
+    KILL_AND_HANDOVER = "kill-and-handover"
     DAMAGE = "damage"
     # Its disk
     FULL_DISK = "full-disk"
@@ -50,8 +52,11 @@ class Fault(Enum):
     CHECK = "check"
 
 
-ENDING = (Fault.RESTART, Fault.KILL, Fault.DAMAGE)
-"""The process of the server ends with these."""
+ENDING = (
+    *(Fault.RESTART, Fault.KILL, Fault.DAMAGE),
+    *(Fault.HANDOVER, Fault.HANDOVER, Fault.KILL_AND_HANDOVER, Fault.KILL_AND_HANDOVER),
+)
+"""The process of the server ends with these; a handover is one through the descriptor store."""
 
 LESSER = (
     *(Fault.CUT, Fault.FINISH, Fault.HALF_OPEN, Fault.STALL, Fault.SPLIT, Fault.DELAY),

@@ -73,6 +73,7 @@ class Chaos:
         self.cast = self._make_cast(random.Random(seed))
         self._adversary = Adversary(reactor, self.lives, self.cast, self._note)
         self._measures: list[Measure] = []
+        self._done: Counter[str] = Counter()
 
     def _make_cast(self, chance: random.Random) -> Cast:
         reactor, lives = self._reactor, self.lives
@@ -125,6 +126,7 @@ class Chaos:
 
     async def _do(self, step: Step) -> None:
         self._note(str(step))
+        self._done[step.fault.value] += 1
         match step.fault:
             case Fault.QUIET:
                 self._rest(True)
@@ -215,6 +217,7 @@ class Chaos:
         lines = sum(len(m.guest.printed) for m in machines)
         return (
             f"{self.lives.number} lives, {lines} lines, vMotions: {dict(moves)}\n"
+            f"done: {dict(self._done)}\n"
             f"VMs printed {printed} bytes and read {read}; tokens that arrived: {typed}\n"
             f"{gaps} gaps told to readers; bytes seen: {seen}\n"
             f"status of send: {sent}"
