@@ -22,6 +22,18 @@ from vspc.simulator.vm import CannotMove, SimulatedPort
 TICK = 0.05
 """Seconds between two pieces of a VM's output."""
 
+HEAD = 48 * 1024
+"""Bytes that a VM prints at first on a line, until it surely has a console. The server keeps 64 KiB
+till then, and tells how many bytes are dropped over that, but not with offsets.
+"""
+
+DECIDED = 3.0
+"""Seconds after which a line has a console, as a rule; after a vMotion that failed `FAILED` seconds,
+because the server waits for its target.
+"""
+
+FAILED = 16.0
+
 TRANSFER = 0.3
 """Seconds that a vMotion's copy takes."""
 
@@ -33,6 +45,7 @@ class _Printed:
     line: HostConnection
     start: int
     end: int
+    decided: float = 0.0
     link: Link | None = None
     whole: bool = False
 
@@ -46,6 +59,8 @@ class StreamGuest:
         self.printed: list[_Printed] = []
         self.typed: list[tuple[float, bytes]] = []
         self.is_silent = False
+        self.failed = -FAILED
+        """When a vMotion failed last."""
         self.link_of: Callable[[HostConnection], Link | None] = lambda _line: None
         self._clock = clock
         self._chance = random.Random(seed)
@@ -89,16 +104,26 @@ class StreamGuest:
         flow = self._flow
         if self.is_silent or flow is None or flow.line is None or not flow.up or flow.still:
             return
-        size = min(int(self._due), flow.line.room())
+        size = min(int(self._due), flow.line.room(), self._allowed(flow.line))
         while size > 0:
             piece = min(size, self._chance.choice((1, 7, 100, 1500, 9000)))
             self._print(flow, flow.line, piece)
             size -= piece
 
+    def _allowed(self, line: HostConnection) -> int:
+        """Bytes that may be printed on `line` now."""
+        last = self.printed[-1] if self.printed else None
+        if last is None or last.line is not line:
+            return HEAD
+        is_decided = self._clock.seconds() >= last.decided
+        return 1 << 20 if is_decided else max(0, last.start + HEAD - last.end)
+
     def _print(self, flow: Flow, line: HostConnection, size: int) -> None:
         start, end = self._position, self._position + size
         if not self.printed or self.printed[-1].line is not line:
-            self.printed.append(_Printed(line, start, start, self.link_of(line)))
+            now = self._clock.seconds()
+            decided = max(now + DECIDED, self.failed + FAILED)
+            self.printed.append(_Printed(line, start, start, decided, self.link_of(line)))
         self._position = self.printed[-1].end = end
         self._due -= size
         flow.transmit(self.stream.content(start, end))
@@ -174,6 +199,8 @@ class Machine:
 
         def over(report: MigrationReport) -> None:
             self.reports.append(report)
+            if report.outcome == "failed":
+                self.guest.failed = self._reactor.seconds()
             for printed in self.guest.printed:
                 if report.outcome == "moved" and printed.line is source:
                     # GOAHEAD was the answer to a message behind all of its output.
