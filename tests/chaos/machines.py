@@ -28,8 +28,8 @@ till then, and tells how many bytes are dropped over that, but not with offsets.
 """
 
 DECIDED = 3.0
-"""Seconds after which a line has a console, as a rule; after a vMotion that failed `FAILED` seconds,
-because the server waits for its target.
+"""Seconds after which a line has a console, as a rule; after a vMotion that failed it is `FAILED`
+seconds, because the server waits for its target.
 """
 
 FAILED = 16.0

@@ -76,7 +76,7 @@ WARM_UP, SETTLE = 3.0, 5.0
 STEP = 0.3
 """Seconds between two kinds of harm, on average."""
 
-LIFE = 5.0
+LIFE = 3.6
 """Seconds between two ends of the server, on average."""
 
 
@@ -130,7 +130,7 @@ def _ends(chance: random.Random, start: float, end: float) -> list[Step]:
             ways = list(ENDING)
             chance.shuffle(ways)
         steps.append(Step(at, ways.pop(), chance.randrange(1 << 30)))
-        at += max(3.0, chance.uniform(LIFE / 2, 3 * LIFE / 2))
+        at += max(2.5, chance.uniform(LIFE / 2, 3 * LIFE / 2))
     return steps
 
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import traceback
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ STILL = 1.5
 MORE_MEMORY = 24 << 20
 """Bytes by which memory may grow from one measurement to the next."""
 
-MORE_DESCRIPTORS = 3
-"""The same for descriptors."""
+MORE_DESCRIPTORS = 12
+"""The same for descriptors: some users are between two commands. Floods open many more."""
+
+UNCHANGED = 3.0
+"""Seconds in which the number of descriptors does not change: those who left are gone."""
 
 
 @frozen
@@ -112,10 +116,13 @@ class Chaos:
                 machine.port.power_on()
             for each in self.cast.users:
                 each.start()
-            start = self._reactor.seconds()
-            for step in self._plan:
-                await deferLater(self._reactor, max(0, start + step.at - self._reactor.seconds()))
+            last = self._reactor.seconds()
+            for before, step in pairwise([Step(0.0, Fault.QUIET, 0), *self._plan]):
+                # A start that takes long does not bring together what is to be apart.
+                last += step.at - before.at
+                await deferLater(self._reactor, max(0, last - self._reactor.seconds()))
                 await self._do(step)
+                last = max(last, self._reactor.seconds())
                 if self.problems:
                     break
         except Exception:
@@ -133,6 +140,7 @@ class Chaos:
                 self._adversary.heal()
             case Fault.MEASURE:
                 await self._settle()
+                await self._still()
                 self._measure()
             case Fault.CHECK:
                 self._rest(True)
@@ -175,6 +183,15 @@ class Chaos:
         return [
             actor.offset for actor in self.cast.actors if isinstance(actor, JsonProgram | SshReader)
         ]
+
+    async def _still(self) -> None:
+        """Until no descriptor is opened or closed for a while."""
+        end = self._reactor.seconds() + SETTLE_LIMIT
+        before, since = -1, self._reactor.seconds()
+        while self._reactor.seconds() < min(end, since + UNCHANGED):
+            if (now := self.lives.descriptors()) != before:
+                before, since = now, self._reactor.seconds()
+            await deferLater(self._reactor, 0.1)
 
     def _measure(self) -> None:
         now = Measure(self.lives.number, self.lives.memory(), self.lives.descriptors())

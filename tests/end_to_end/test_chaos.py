@@ -9,7 +9,8 @@ from tests.programs import require
 TREE = Path(__file__).resolve().parent.parent.parent
 
 SECONDS = 60
-SEEDS = (20261130, 7)
+SEEDS = (18, 57)
+"""In their plans the server ends in each of the ways that there are."""
 
 LIMIT = 360.0
 """Seconds of one run, at most."""
