@@ -38,6 +38,8 @@ def gaps_told(text: str) -> list[Gap]:
 
 def _gap(start: int, end: int, text: str) -> Gap:
     said = MOST.search(text)
+    if "damaged" in text:  # what is gone may have been a gap itself
+        return told(start, end, end - start if said is None else int(said[1]))
     return told(start, end, None if said is None else int(said[1]))
 
 

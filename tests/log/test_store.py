@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, console_id, markers_of
 from vspc.console.logs import Item, MarkerKind, Output
+from vspc.log import index
 from vspc.log.blocks import unpack_index
-from vspc.log.records import marker
+from vspc.log.records import ABOUT, DATA, GAP, marker
 from vspc.log.recovery import compress, contents
 
 ONE, TWO = console_id(1), console_id(2)
@@ -379,6 +380,32 @@ class LastLines(ShelfTestCase):
         shelf.say(ONE, b"# ")
         self.assertEqual(shelf.view(ONE).last_lines(1, 1000), 6)
         self.assertEqual(shelf.view(ONE).last_lines(2, 1000), 0)
+
+
+class MadeAnew(ShelfTestCase):
+    """A closed segment that is damaged is made anew when it is compressed."""
+
+    def test_markers_among_what_is_missing_stay_and_its_index_is_still_its_own(self) -> None:
+        shelf = self.shelf()
+        shelf.say(ONE, b"a" * 50)
+        shelf.store.append([marker(MarkerKind.ATTACHED, ONE, 50, shelf.at, "alice")])
+        shelf.say(ONE, b"b" * 50)
+        shelf.move_all()
+        shelf.say(ONE, b"c" * 50)
+        shelf.move_all()
+        (segment,) = shelf.store.logs[ONE].segments
+        data = bytearray(segment.paths[0].read_bytes())
+        data[10] ^= 1
+        segment.paths[0].write_bytes(data)
+        made = contents(segment)
+        self.assertEqual(made.data, b"c" * 50)
+        known = index.read(made.index, "")
+        self.assertTrue(known.begins_at(segment.start))
+        found = [(e.code, e.offset, e.end) for e in known.entries if e.code != ABOUT]
+        attached = marker(MarkerKind.ATTACHED, ONE, 50, 0, "").code
+        self.assertEqual(
+            found, [(GAP, 0, 50), (attached, 50, 50), (GAP, 50, 100), (DATA, 100, 150)]
+        )
 
 
 class Rot(ShelfTestCase):

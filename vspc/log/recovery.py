@@ -282,7 +282,7 @@ def _records(segment: Segment, found: Recovered) -> Iterator[Record]:
     for entry in found.entries:
         if entry.code != DATA and entry.code < FIRST_MARKER:
             continue
-        if entry.code == DATA and entry.offset > reached:
+        if entry.offset > reached:  # a marker may stand among what is missing
             yield gap(console, reached, entry.offset, entry.at, DAMAGED)
         payload = entry.payload
         if entry.code == DATA:
