@@ -202,6 +202,21 @@ class Kept(StoreTestCase):
             self.assertRaises(BlockingIOError, peer.recv, 1)
         socket.create_connection(port_of(self.hand_over("p00000"))).close()
 
+    async def test_what_nobody_goes_on_with_is_closed(self) -> None:
+        port = await self.listen()
+        (one, _), (other, line) = [await self.connect(port) for _ in range(2)]
+        names = [self.store.keep(each.transport) for each in self.lines]
+        self.store.freeze()
+        line.transport.loseConnection()
+        self.store.close_others({str(names[0])})
+        self.store.leave()
+        await self.hears(other, b"")
+        self.assertRaises(BlockingIOError, one.recv, 1)
+        self.manager.receive_all()
+        self.assertEqual(self.manager.names(), names[:1])
+        for each in self.lines:
+            each.transport.connectionLost(Failure(ConnectionError("over")))
+
     async def test_a_frozen_connection_neither_reads_nor_writes(self) -> None:
         peer, line = await self.connect(await self.listen())
         self.store.keep(line.transport)

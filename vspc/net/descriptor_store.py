@@ -5,7 +5,7 @@ end of a kept connection is a shutdown(2), and the manager is told in the same t
 """
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -149,6 +149,13 @@ class DescriptorStore:
             its.stopWriting()
             # Twisted's own, so that no resumeProducing and no write begins anew.
             its.startReading = its.startWriting = _nothing
+
+    def close_others(self, names: Container[str]) -> None:
+        """Close the connections that are kept under other names: nobody goes on with them."""
+        for name in [each for each in self._connections if each not in names]:
+            with suppress(AttributeError, OSError):  # it is closed already
+                self._connections[name].socket.shutdown(socket.SHUT_RDWR)
+            self.release(name)
 
     def leave(self) -> None:
         """This process ends: what is kept stays open, whoever closes it here."""

@@ -205,6 +205,8 @@ class Handover:
         if self._writer is not None:
             self._writer.full()
             self._leave_terminals(self._writer.file)
+            stored = self._writer.stored.values()
+            self.store.close_others({each.name for each in stored if each.name is not None})
             lines = sum(map(self.continues, self.server.sessions))
             self._log.info("lines-left", lines=lines)
         self.store.leave()
