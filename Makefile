@@ -14,14 +14,15 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/$(CACHE)/hypothesis
 
 # What tests skip for want of (tests/programs.py names the program of each package).
 PACKAGES := make util-linux openssh-client libpam0g libpam-modules procps tmux qemu-system-x86 busybox-static asciinema logrotate prometheus \
-    ser2net socat telnet telnet-ssl openssl netcat-openbsd nftables conserver-server conserver-client bash zsh groff-base mandoc gdb systemd prometheus
+    ser2net socat telnet telnet-ssl openssl netcat-openbsd nftables conserver-server conserver-client bash zsh groff-base mandoc gdb \
+    systemd mmdebstrap debhelper dpkg-dev
 KERNEL := linux-image-cloud-amd64
 KERNEL_DIR := /var/cache/vspc-guest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean \
-    audit constraints test-oldest test-newest test-pythons
+    dist deb audit constraints test-oldest test-newest test-pythons
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -43,6 +44,8 @@ help:
 	@echo 'make test-oldest the unit tests with the oldest versions that setup.cfg allows'
 	@echo 'make test-newest the unit tests with the newest ones'
 	@echo 'make test-pythons  the unit tests with each supported Python that is here'
+	@echo 'make dist        a wheel and an sdist, in dist/'
+	@echo 'make deb         a package for Debian 12, in dist/'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
 	@echo 'PYTHON=python3.12 chooses another Python, DEMO_PORT_OFFSET=100 other ports for the demo,'
@@ -102,6 +105,12 @@ coverage: $(STAMP)
 limits: $(STAMP)
 	$(BIN)/python -B -m tests.limits > docs/limits.md.new
 	mv docs/limits.md.new docs/limits.md
+
+dist: $(STAMP)
+	$(BIN)/python -m build --outdir dist .
+
+deb:
+	etc/debian/build dist
 
 # What looks after the dependencies has an environment of its own: it is no part of vspc's.
 TOOLS := $(VENV)/tools
