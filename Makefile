@@ -22,7 +22,7 @@ KERNEL_DIR := /var/cache/vspc-guest
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean \
-    dist deb audit constraints test-oldest test-newest test-pythons
+    dist deb image audit constraints test-oldest test-newest test-pythons
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -46,6 +46,7 @@ help:
 	@echo 'make test-pythons  the unit tests with each supported Python that is here'
 	@echo 'make dist        a wheel and an sdist, in dist/'
 	@echo 'make deb         a package for Debian 12, in dist/'
+	@echo 'make image       an OCI image of that package, by buildah; BASE= names an image of Debian 12'
 	@echo 'make clean       remove .venv, .demo and what was built'
 	@echo
 	@echo 'PYTHON=python3.12 chooses another Python, DEMO_PORT_OFFSET=100 other ports for the demo,'
@@ -111,6 +112,12 @@ dist: $(STAMP)
 
 deb:
 	etc/debian/build dist
+
+# HEALTHCHECK is of docker's format. BASE is an image of Debian 12.
+BASE ?= docker.io/library/debian:12-slim
+image: deb
+	buildah bud --isolation chroot --format docker --build-arg BASE=$(BASE) \
+	    --ignorefile .containerignore --file etc/container/Containerfile --tag vspc .
 
 # What looks after the dependencies has an environment of its own: it is no part of vspc's.
 TOOLS := $(VENV)/tools

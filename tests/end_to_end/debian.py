@@ -127,7 +127,10 @@ def made(packages: str) -> Path:
     """A new minimal Debian 12 with `packages`, in a directory that the caller removes."""
     [mmdebstrap] = require("mmdebstrap")
     directory = Path(tempfile.mkdtemp(prefix="vspc-debian-"))
-    wanted = ("--variant=minbase", "--mode=root", f"--include={packages}", "--skip=check/empty")
+    wanted = (
+        *("--variant=minbase", "--mode=root", "--skip=check/empty"),
+        *("--dpkgopt=force-unsafe-io", f"--include={packages}"),
+    )
     command = [str(mmdebstrap), "--quiet", *wanted, "bookworm", str(directory), mirror()]
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     if done.returncode:

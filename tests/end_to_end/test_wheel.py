@@ -1,10 +1,11 @@
-"""What users install: the wheel, built from a copy of the tree, in an environment of its own.
+"""What users install: the wheel, built from the sdist, in an environment of its own.
 
 Takes half a minute, most of it pip's, and needs a package index; pip's own settings say which.
 """
 
 import shutil
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from tests.end_to_end.processes import Completed, ProcessTestCase
 from tests.run import TREE
 
 _PATIENCE = 300.0  # seconds for each of pip's steps, on a slow line
-_PARTS = ("pyproject.toml", "setup.cfg", "LICENSE", "README.md", "vspc", "twisted", "tests")
+_PARTS = (
+    *("pyproject.toml", "setup.cfg", "MANIFEST.in", "LICENSE", "README.md", "CHANGES.md"),
+    *("CONTRIBUTING.md", "Makefile", "vspc", "twisted", "tests", "docs", "etc"),
+)
 _IGNORED = shutil.ignore_patterns("__pycache__", "dropin.cache", "*.egg-info")
 
 
@@ -43,7 +47,7 @@ class Wheel(ProcessTestCase):
         return done
 
     def build(self) -> Path:
-        """Build the wheel as a release does it, in isolation; where it is."""
+        """Build both as `make dist` does, in isolation; where the wheel is."""
         sources = self.directory / "sources"
         sources.mkdir()
         for name in _PARTS:
@@ -53,9 +57,15 @@ class Wheel(ProcessTestCase):
             else:
                 shutil.copy(path, sources)
         out = self.directory / "dist"
-        command = (sys.executable, "-m", "build", "--wheel", "--outdir", out, sources)
+        command = (sys.executable, "-m", "build", "--outdir", out, sources)
         self.good(self.complete(*command, timeout=_PATIENCE))
         [wheel] = out.glob("*.whl")
+        [sdist] = out.glob("*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            names = {name.partition("/")[2] for name in archive.getnames()}
+        for name in ("etc/vspc.toml", "etc/systemd/vspc.service", "docs/install.md", "Makefile"):
+            self.assertIn(name, names)
+        self.assertFalse([name for name in names if name.startswith("tests/")])
         return wheel
 
     def check_content(self, wheel: Path) -> None:

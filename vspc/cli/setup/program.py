@@ -26,6 +26,9 @@ from vspc.ssh.keys import HostKeyError, fingerprint_line, host_keys
 FILE_NAME = "vspc.toml"
 """In the directory that `vspc init` is given."""
 
+_SYSTEMD = Path("/run/systemd/system")
+"""There where systemd runs: sd_booted(3)."""
+
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 _NO_TERMINAL = (
@@ -144,7 +147,7 @@ def _made(plan: _Plan, config: Config, key: str) -> list[str]:
 
 def _next(plan: _Plan, uris: list[str]) -> list[str]:
     """What the administrator does now."""
-    has_unit = any(Path(place, "vspc.service").exists() for place in _UNITS)
+    has_unit = _SYSTEMD.is_dir() and any(Path(p, "vspc.service").exists() for p in _UNITS)
     start = "systemctl enable --now vspc"
     if plan.path != DEFAULT_FILE or not has_unit:
         start = f"vspc run --config {quote(str(plan.path))}"
