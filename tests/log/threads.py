@@ -14,6 +14,7 @@ from vspc.config.settings import LogSettings
 from vspc.console.console import Console
 from vspc.console.context import OutputObserver
 from vspc.console.identity import Claim
+from vspc.console.peers import PeerTable
 from vspc.log.log import Log
 from vspc.vm.context import LineTimeouts
 from vspc.vm.server import LineServer
@@ -128,7 +129,7 @@ class ThreadedLog:
 
     def follow(self, console: Console, number: int, stalled: bool = False) -> "Follower":
         """A reader of `console` from its first byte on."""
-        server = LineServer(self.world.roster, None, self.clock, None, LineTimeouts())  # type: ignore[arg-type]
+        server = LineServer(self.world.roster, PeerTable(), self.clock, None, LineTimeouts())  # type: ignore[arg-type]
         verbs = Verbs(self.world.roster, lambda *_: READ, self.clock, server, logs=self.log.queries)
         return Follower(verbs, console, number, stalled)
 
