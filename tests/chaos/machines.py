@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from tests.chaos.oracle import SentLine, Trouble
-from tests.chaos.relay import Link, Relay
+from tests.chaos.relay import Relay
 from tests.chaos.streams import NumberedStream
 from vspc.simulator.extension import identity
 from vspc.simulator.host import HostConnection, Settings
@@ -46,7 +46,6 @@ class _Printed:
     start: int
     end: int
     decided: float = 0.0
-    link: Link | None = None
     whole: bool = False
 
 
@@ -61,7 +60,6 @@ class StreamGuest:
         self.is_silent = False
         self.failed = -FAILED
         """When a vMotion failed last."""
-        self.link_of: Callable[[HostConnection], Link | None] = lambda _line: None
         self._clock = clock
         self._chance = random.Random(seed)
         self._flow: Flow | None = None
@@ -123,7 +121,7 @@ class StreamGuest:
         if not self.printed or self.printed[-1].line is not line:
             now = self._clock.seconds()
             decided = max(now + DECIDED, self.failed + FAILED)
-            self.printed.append(_Printed(line, start, start, decided, self.link_of(line)))
+            self.printed.append(_Printed(line, start, start, decided))
         self._position = self.printed[-1].end = end
         self._due -= size
         flow.transmit(self.stream.content(start, end))
@@ -157,7 +155,6 @@ class Machine:
         self.stream = NumberedStream(self.name, binary=number % 2 == 0)
         rate = chance.choice((400, 3000, 12000))
         self.guest = StreamGuest(self.stream, reactor, rate, seed + 1)
-        self.guest.link_of = self._link
         self.reports: list[MigrationReport] = []
         self.troubles: list[Trouble] = []
         self._reactor = reactor
@@ -185,9 +182,6 @@ class Machine:
     def _connect(self, source: str, line: HostConnection) -> None:
         factory = _LineFactory(line)
         self._reactor.connectTCP("127.0.0.1", self.relay.port, factory, 10, (source, 0))
-
-    def _link(self, line: HostConnection) -> Link | None:
-        return self.relay.link(line.transport.getHost().port)  # type: ignore[union-attr]
 
     def move(self, address: str, fault: PlannedFault) -> bool:
         """Begin a vMotion; False if that cannot be now."""

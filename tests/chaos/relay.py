@@ -88,7 +88,6 @@ class Lane:
         self.delay = 0.0
         self.splitting = 0
         self.is_full = False
-        self.passed = 0
         self._clock = clock
         self._source = source
         self._sink = sink
@@ -99,11 +98,6 @@ class Lane:
         self._is_over = False
         self._is_paused = False
         self._timer: IDelayedCall | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._queue
 
     def push(self, data: bytes) -> None:
         """Bytes from the source."""
@@ -157,7 +151,6 @@ class Lane:
 
     def _write(self, data: bytes) -> None:
         self._size -= len(data)
-        self.passed += len(data)
         self._sink.write(data)
 
     def _read_on(self) -> None:
@@ -189,11 +182,8 @@ class Link:
         self.down = Lane(self._clock, self.far, self.near, self._down_ended)
         self.is_over = False
         self.port = 0
-        """The peer's port, by which its connection is told from others."""
-        self.is_delivered = False
-        """Whether the server has read all of what the peer sent, and was told of the end."""
+        """The peer's port, which orders links."""
         self._kept: _End | None = None  # the other side of a half-open connection
-        self._is_finishing = False
 
     # Twisted
 
@@ -218,15 +208,12 @@ class Link:
         """A connection is over."""
         if end is self._kept:
             self._kept = None
-        if end is self.far and self._is_finishing and in_order and self.up.is_empty:
-            self.is_delivered = True
         if self.is_over or self._kept is not None:
             self._forget()
         elif not in_order:
             self.cut()
         else:
             lane = self.up if end is self.near else self.down
-            self._is_finishing = self._is_finishing or end is self.near
             lane.end()
 
     def full(self, end: _End, is_full: bool) -> None:
@@ -264,7 +251,6 @@ class Link:
 
     def finish(self) -> None:
         """FIN on both sides, after what waits; nothing more is taken."""
-        self._is_finishing = True
         self.near.lane = self.far.lane = None
         self.near.close()
         self.up.end()
@@ -313,10 +299,6 @@ class Relay(Factory):
         self.reactor.connectTCP(
             _LOOPBACK, self._target, _FarFactory(link), CONNECT_LIMIT, (source, 0)
         )
-
-    def link(self, port: int) -> Link | None:
-        """The link of the peer whose connection has this port."""
-        return next((link for link in self.links if link.port == port), None)
 
     def heal(self) -> None:
         """No harm to any link, nor to those that come."""
