@@ -129,7 +129,7 @@ def churn(service: VspcService, port: int, numbers: range) -> None:
     for first in range(numbers.start, numbers.stop, WAVE):
         wave(port, range(first, min(first + WAVE, numbers.stop)))
     time.sleep(SETTLED)
-    log = service._logs.log
+    log = service.parts.logs.log
     until = time.monotonic() + MOVED
     while log is not None and log.store.gone and time.monotonic() < until:
         time.sleep(0.1)

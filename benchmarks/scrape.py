@@ -89,8 +89,8 @@ def main() -> None:
     reactor: Any = MemoryReactorClock()
     service = VspcService(load_with_files(file), reactor)
     service.privilegedStartService()
-    sources = service._metric_sources()
-    service._metrics.start(service.events)
+    sources = service.parts.metric_sources()
+    service.parts.metrics.start(service.events)
     for number in range(1, vms + 1):
         connect(reactor, number)
     # So many descriptors the process would have: /proc is read for them.

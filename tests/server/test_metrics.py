@@ -66,8 +66,8 @@ class MetricsCase(SynchronousTestCase):
         config = load_with_files(self.directory / "vspc.toml")
         self.service = VspcService(config, self.reactor)
         self.service.privilegedStartService()
-        self.sources = self.service._metric_sources()
-        self.service._metrics.start(self.service.events)
+        self.sources = self.service.parts.metric_sources()
+        self.service.parts.metrics.start(self.service.events)
 
     def write(self, more: str) -> None:
         (self.directory / "vspc.toml").write_text(CONFIG.format(key=KEY) + more)
@@ -178,7 +178,7 @@ class Numbers(MetricsCase):
             self.assertNotIn(word, text)
 
     def test_another_listener_needs_a_restart(self) -> None:
-        self.assertEqual(self.service._facts()["metrics"], "off")
+        self.assertEqual(self.service.parts.facts()["metrics"], "off")
         said: list[LogEvent] = []
         observer = cast(ILogObserver, said.append)
         globalLogPublisher.addObserver(observer)
@@ -204,11 +204,11 @@ class WhoMayRead(MetricsCase):
         self.assertIsNone(site.buildProtocol(here))
 
     def test_status_names_the_listener(self) -> None:
-        status = self.service._facts()["metrics"]
+        status = self.service.parts.facts()["metrics"]
         self.assertEqual(status, {"listen": ["tcp:9464:interface=127.0.0.1"], "scrapes": 0})
 
     def test_the_limit_of_a_turn_follows_a_reload(self) -> None:
-        turns = self.service._metrics.turns
+        turns = self.service.parts.metrics.turns
         self.assertEqual(turns._limit(), 0.25)
         self.write(self.more + "slow_turn = 2\n")
         self.service.reload()
@@ -217,10 +217,10 @@ class WhoMayRead(MetricsCase):
 
 class AfterARestart(MetricsCase):
     def test_consoles_of_an_earlier_process_are_away(self) -> None:
-        self.service._logs.start(self.service.events)
+        self.service.parts.logs.start(self.service.events)
         self.console(1, "web01")[0].link.output(b"x" * 100)
-        self.service._logs.stopping()
-        log = self.service._logs.log
+        self.service.parts.logs.stopping()
+        log = self.service.parts.logs.log
         assert log is not None
         log.end()
         log.stop()
@@ -228,7 +228,7 @@ class AfterARestart(MetricsCase):
         config = load_with_files(self.directory / "vspc.toml")
         self.service = VspcService(config, self.reactor)
         self.service.privilegedStartService()
-        self.sources = self.service._metric_sources()
+        self.sources = self.service.parts.metric_sources()
         self.assertEqual([each.name for each in self.service.roster], ["web01"])
         self.assertEqual(self.value("vspc_consoles", state="away"), 1)
         self.assertEqual(self.value("vspc_consoles", state="connected"), 0)
@@ -285,7 +285,7 @@ class Health(MetricsCase):
         self.assertEqual(self.value("vspc_healthy"), 1)
 
     def test_a_log_that_the_disk_does_not_take(self) -> None:
-        log = self.service._logs.log
+        log = self.service.parts.logs.log
         assert log is not None
         log.writer.failing = True
         self.assertRegex(" ".join(problems(self.sources)), "^log: the disk does not take")
@@ -293,14 +293,14 @@ class Health(MetricsCase):
         self.assertEqual(self.value("vspc_healthy"), 0)
 
     def test_output_that_waits_for_too_long(self) -> None:
-        log = self.service._logs.log
+        log = self.service.parts.logs.log
         assert log is not None
         log.recorder._put_at.append(self.sources.clock.seconds() - 60)
         self.assertRegex(" ".join(problems(self.sources)), "waited to be written")
         self.assertGreaterEqual(self.value("vspc_log_lag_seconds"), 60)
 
     def test_an_fsync_that_is_overdue(self) -> None:
-        log, audit = self.service._logs.log, self.service._audit.writer
+        log, audit = self.service.parts.logs.log, self.service.parts.audit.writer
         assert log is not None
         assert audit is not None
         log.writer._unsynced_since = audit.unsynced_since = self.sources.clock.seconds() - 60
@@ -309,17 +309,17 @@ class Health(MetricsCase):
         self.assertGreaterEqual(self.value("vspc_audit_sync_lag_seconds"), 60)
 
     def test_a_timer_that_has_stopped(self) -> None:
-        self.service._metrics._beat -= BEAT + 1
+        self.service.parts.metrics._beat -= BEAT + 1
         self.assertRegex(" ".join(problems(self.sources)), "^reactor: ")
 
     def test_an_audit_file_that_fails(self) -> None:
-        writer = self.service._audit.writer
+        writer = self.service.parts.audit.writer
         assert writer is not None
         writer.failing = True
         self.assertRegex(" ".join(problems(self.sources)), "^audit: the file cannot be written")
 
     def test_ready_is_between_start_and_stop(self) -> None:
-        metrics = self.service._metrics
+        metrics = self.service.parts.metrics
         self.assertEqual(metrics.why_not_ready, "")
         metrics.stopping()
         self.assertIn("stopping", self.sources.why_not_ready())

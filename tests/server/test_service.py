@@ -75,9 +75,9 @@ class Reloading(SynchronousTestCase):
         alert = '[[alert]]\nname = "a"\nbuiltin = ["panic"]\nsyslog = "unix:/nonexistent"\n'
         self.write(more=alert + "[panics]\nmax_console = 3\n")
         self.assertIn("reloaded", self.reload())
-        verbs = self.service._verb_context()
+        verbs = self.service.parts.verb_context()
         self.assertEqual([each.name for each in verbs.alerts.states()], ["a"])
-        self.assertEqual(self.service._logs.panics.settings.max_console, 3)
+        self.assertEqual(self.service.parts.logs.panics.settings.max_console, 3)
         self.write(more=alert + "pattern = '('\n")
         self.assertIn("reload-refused", self.reload())
         self.assertEqual([each.name for each in verbs.alerts.states()], ["a"])
@@ -86,7 +86,7 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(list(verbs.alerts.states()), [])
 
     def test_status_has_how_long_the_certificate_is_valid(self) -> None:
-        found = self.service._verb_context().status()["certificate"]
+        found = self.service.parts.verb_context().status()["certificate"]
         assert isinstance(found, dict)
         self.assertIn(found["days_left"], (3649, 3650))
         self.assertEqual(found["problem"], "")
@@ -97,7 +97,7 @@ class Reloading(SynchronousTestCase):
         self.write(more=table)
         self.assertNotIn("reload-needs-restart", self.reload())
         self.assertEqual([each.name for each in self.service.roster], ["moxa"])
-        status = self.service._verb_context().status()
+        status = self.service.parts.verb_context().status()
         self.assertEqual(status["dialled"]["connecting"], 1)  # type: ignore[index]
         self.write(more=table + '[[dial]]\nname = "moxa"\nconnect = "tcp://192.0.2.9:4002"\n')
         self.assertIn("is the name of", str(self.reload()["reload-mistake"]))
@@ -107,7 +107,7 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(console.link.away_reason, "it is no longer in the configuration")
 
     def test_remote_systems_that_do_not_answer_hold_up_nothing_that_is_configured(self) -> None:
-        outbound = self.service._asked_for
+        outbound = self.service.parts.asked_for
         for number in range(2 * AT_ONCE):
             asked_for = Destination(f"198.51.100.{number % 250}", 4001)
             Deferred.fromCoroutine(outbound.connect(asked_for, lambda _: Protocol()))
@@ -172,7 +172,7 @@ class Reloading(SynchronousTestCase):
         self.write(state="elsewhere")
         self.assertIn("reloaded", self.reload())
         self.assertEqual(list((self.directory / "elsewhere").iterdir()), [])
-        self.assertEqual(self.service._pair(self.service.live.config), self.pair)
+        self.assertEqual(self.service.parts.pair(self.service.live.config), self.pair)
 
     def test_with_any_mistake_nothing_changes_and_every_one_is_named(self) -> None:
         make_host_key(self.directory / "host")

@@ -77,7 +77,7 @@ class StateDir(SynchronousTestCase):
     def end(self, service: VspcService) -> None:
         """As the kernel does it."""
         service._state.close()
-        keeping = service._logs.log
+        keeping = service.parts.logs.log
         assert keeping is not None
         keeping.store.journal.close()
         keeping.disk.release()
@@ -119,14 +119,14 @@ class StateDir(SynchronousTestCase):
                 self.assertEqual(said.getvalue().count("\n"), 1)
                 continue
             self.assertEqual(sorted(c.name for c in service.roster), list(NAMES), (path, how))
-            lockouts = service._operators.lockouts
+            lockouts = service.parts.operators.lockouts
             self.assertEqual([each.what for each in lockouts.listed()], ["mallory"], (path, how))
             self.end(service)
         self.assertLessEqual(refused, set(KEYS))
 
     def test_status_and_an_error_line_say_what_is_wrong(self) -> None:
         service = self.begin()
-        self.assertNotIn("log_damage", service._verb_context().status())
+        self.assertNotIn("log_damage", service.parts.verb_context().status())
         self.end(service)
         next(self.state.rglob("console.json")).write_bytes(b"")
         events: list[LogEvent] = []
@@ -134,7 +134,7 @@ class StateDir(SynchronousTestCase):
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         service = self.begin()
-        damage = service._verb_context().status()["log_damage"]
+        damage = service.parts.verb_context().status()["log_damage"]
         assert isinstance(damage, list)
         said = str(damage[0])
         self.assertIn("console.json: invalid JSON; it is made anew", said)

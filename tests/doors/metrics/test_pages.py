@@ -91,11 +91,11 @@ class Pages(MetricsCase):
         self.assertEqual(self.answer(there).status, 200)
 
     def test_health_and_readiness_need_no_thread(self) -> None:
-        self.service._metrics._beat = self.now
+        self.service.parts.metrics._beat = self.now
         for path in (b"/healthz", b"/readyz"):
             self.assertEqual(self.answer(self.ask(path)), PageAnswer(200, b"ok\n"))
         self.now += 3600
-        self.service._metrics.stopping()
+        self.service.parts.metrics.stopping()
         for path, word in ((b"/healthz", b"reactor: "), (b"/readyz", b"stopping")):
             found = self.answer(self.ask(path))
             self.assertEqual(found.status, 503)
