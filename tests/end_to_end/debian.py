@@ -20,7 +20,7 @@ from attrs import define, field
 from tests.end_to_end.processes import Child, Completed, ProcessTestCase
 from tests.programs import require
 
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds for what needs a mirror of Debian, or an index of Python packages."""
 
 _BOOT = r"""
