@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes import FakeLine, World
 from tests.log.inline import Logged
 from tests.log.support import bytes_of, markers_of
+from vspc.common.clock import DOUBT
 from vspc.common.files import Disk
 from vspc.config.settings import LogPolicy, LogSettings
 from vspc.config.values import Duration, Floor, Pattern, Size
@@ -299,6 +300,34 @@ class Limits(WholeLog):
         console.link.output(b"new")
         self.tick()
         self.assertEqual([(i.offset, i.end) for i in self.items(console.id)], [(3, 6)])
+
+    def test_a_clock_that_is_set_to_next_year_deletes_nothing_for_a_day(self) -> None:
+        console = self.console(1)
+        console.link.output(b"kept")
+        self.tick()
+        self.items(console.id)
+        self.tick(40)  # the clock is looked at
+        self.world.clock.epoch += 365 * 86400
+        for _ in range(3):
+            self.tick(40)
+        self.assertEqual(bytes_of(self.items(console.id)), b"kept")
+        self.assertEqual(self.logged.event_names, ["log-age-doubted"])
+        self.assertIn("8760 h", str(self.logged.events[0][1]["what"]))
+        self.tick(DOUBT)
+        self.tick(40)
+        self.assertEqual(bytes_of(self.items(console.id)), b"")
+
+    def test_nor_does_one_that_begins_wrong(self) -> None:
+        console = self.console(1)
+        console.link.output(b"kept")
+        self.tick()
+        self.world = World()
+        self.world.clock.epoch += 365 * 86400
+        self.logged.restart(self.world)
+        for _ in range(3):
+            self.tick(40)
+        self.assertEqual(bytes_of(self.items(console.id)), b"kept")
+        self.assertIn("log-age-doubted", self.logged.event_names)
 
     def test_policies(self) -> None:
         short, unlogged = self.console(8), self.console(9)

@@ -233,6 +233,15 @@ class Limits(PanicTest):
         self.assertEqual(self.files(console), [])
         self.assertEqual(self.box.of(console.id), [])
 
+    def test_a_clock_that_is_set_to_next_year_takes_none(self) -> None:
+        console = self.connected()
+        self.panic(console)
+        self.run_on(SETTINGS.after)
+        self.world.clock.epoch += 365 * 86400
+        self.run_on(SETTINGS.after)
+        self.box.tick()
+        self.assertEqual(self.files(console), ["1.panic"])
+
     def files(self, console: Console) -> list[str]:
         return sorted(path.name for path in (self.root / console.id).iterdir())
 

@@ -89,6 +89,52 @@ class ClockWatch:
         return now - before if abs(now - before) >= CLOCK_SET else None
 
 
+JUMP = 3600.0
+"""Seconds by which the time of day may be set forward at once, or with the server stopped, and be
+believed by what deletes by age.
+"""
+
+DOUBT = 24 * 3600.0
+"""Seconds for which a time that was set further forward has to last until anything is deleted by
+it.
+"""
+
+
+class DeletionClock:
+    """The time of day by which old things are deleted: a clock that is set to next year by mistake,
+    or that begins wrong, must not delete what was kept.
+
+    A time that jumped forward by more than `JUMP` counts after `DOUBT`; until then the time from
+    before goes on. A time that was set back counts at once. `seconds` and `wall` are those of
+    `Clock`; `last` is when the last thing was kept, and where none was the time is believed.
+    """
+
+    def __init__(
+        self, seconds: Callable[[], float], wall: Callable[[], float], last: float | None = None
+    ) -> None:
+        self._seconds, self._wall = seconds, wall
+        believed = wall() if last is None else min(wall(), last)
+        self._difference = believed - seconds()
+        self._doubted: tuple[float, float] | None = None  # the difference, and since when
+
+    def time(self) -> float:
+        """Seconds since 1970. Call it periodically."""
+        now = self._seconds()
+        difference = self._wall() - now
+        if difference <= self._difference + JUMP:
+            self._difference, self._doubted = difference, None
+        elif self._doubted is None or abs(difference - self._doubted[0]) > JUMP:
+            self._doubted = (difference, now)
+        elif now >= self._doubted[1] + DOUBT:
+            self._difference, self._doubted = difference, None
+        return now + self._difference
+
+    @property
+    def doubted(self) -> float | None:
+        """Seconds by which the time of day is further than what counts, or None."""
+        return None if self._doubted is None else self._doubted[0] - self._difference
+
+
 LATEST = 253402214400.0
 """Seconds since 1970: the last day whose year has four digits in every time zone."""
 

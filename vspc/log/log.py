@@ -99,7 +99,7 @@ class Log:
             BootDetector(settings.boot_patterns),
             boot_id(),
         )
-        self.space = Space(self.root, self.disk, settings, self._deleted)
+        self.space = Space(self.root, self.disk, settings, self._deleted, self._report)
         self.writer = self.make_writer(
             self.store,
             settings.fsync,
@@ -148,6 +148,7 @@ class Log:
         has handed over, by their ids. Raises OSError if the disk cannot be written.
         """
         connected = load(self.store, {bytes.fromhex(each): end for each, end in ends.items()})
+        self.space.begin(self.store)
         for settings in self.settings.sink:
             source = LogSource(self.writer, self.queries.cache)
             self.writer.subscribers.append(source.notify)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from vspc.common.clock import Cancellable, Clock, cancel
+from vspc.common.clock import Cancellable, Clock, DeletionClock, cancel
 from vspc.common.worker import WorkerPool
 from vspc.config.alert_settings import PanicSettings
 from vspc.console.console import Console
@@ -92,10 +92,12 @@ class PanicBox:
     _running: RunningCoroutine | None = field(default=None, init=False)
     _tidied: float = field(default=0.0, init=False)
     _is_stopped: bool = field(default=False, init=False)
+    _ages: DeletionClock = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._more = Wakeup(self.clock)
         self.files = PanicFiles(self.root, self.report)
+        self._ages = DeletionClock(self.clock.seconds, self.clock.wall)
 
     # Starting and stopping
 
@@ -107,6 +109,8 @@ class PanicBox:
             left = record.at + LOOP - wall
             if 0 < left <= LOOP:
                 self._pauses[record.console_id] = _Pause(now + left, LOOP)
+        last = max((record.at for record in self._all()), default=None)
+        self._ages = DeletionClock(self.clock.seconds, self.clock.wall, last)
         self._tidy()
 
     def start(self) -> None:
@@ -297,9 +301,10 @@ class PanicBox:
 
     def _tidy(self) -> None:
         """The oldest go: those that are too old, too many of a console, too much of all."""
-        now, settings = self.clock.wall(), self.settings
+        settings = self.settings
+        oldest = self._ages.time() - settings.keep
         for record in self._all():
-            if record.at < now - settings.keep:
+            if record.at < oldest:
                 self._remove(record, "it is too old")
         for records in list(self._records.values()):
             for record in list(records.values())[: max(0, len(records) - settings.max_console)]:

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
+from vspc.common.clock import DOUBT, DeletionClock
 from vspc.common.files import Disk
 from vspc.common.values import written_size
 from vspc.config.settings import LogPolicy, LogSettings
@@ -27,6 +28,7 @@ from vspc.console.access import Subject, matches
 from vspc.console.events import Event
 from vspc.log.console_log import ConsoleLog
 from vspc.log.store import Store
+from vspc.log.writer import EventReporter
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -193,12 +195,15 @@ class Space:
     disk: Disk
     settings: LogSettings
     forgotten: Callable[[str], None]  # the log of that console is deleted
+    report: EventReporter
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     away: int = AWAY
     _live: set[bytes] = field(factory=set, init=False)
     _looked: float = field(default=-1e9, init=False)
     _short: str | None = field(default=None, init=False)
+    _ages: DeletionClock = field(init=False)
+    _doubted: bool = field(default=False, init=False)
 
     def handle(self, event: Event) -> None:
         """Which consoles are connected; in the reactor's thread."""
@@ -215,33 +220,53 @@ class Space:
         self.settings = settings
         self._looked = -1e9
 
+    def begin(self, store: Store) -> None:
+        """`store` has been loaded."""
+        last = max((log.last for log in store.logs.values()), default=0) / 1e6
+        self._ages = DeletionClock(self.now, self.wall, last or None)
+
     # In the log's thread
 
     def tidy(self, store: Store) -> None:
         """Delete what is too old or too much. Raises OSError."""
         journal = sum(path.stat().st_size for path in store.journal.files())
         total = max(0, self.settings.max_total - journal)
-        self._move_old(store)
-        if self._is_due(store, total):
+        now = self._time()
+        self._move_old(store, now)
+        if self._is_due(store, total, now):
             self._evict(store, total)
         self._forget_away(store)
 
-    def _move_old(self, store: Store) -> None:
+    def _time(self) -> float:
+        """By which ages are counted; tells when the time of day is not believed."""
+        now, doubted = self._ages.time(), self._ages.doubted
+        if doubted is not None and not self._doubted:
+            hours = round(doubted / 3600)
+            what = (
+                f"the time of day is {hours} h after the last output, or was set forward by that: "
+                f"no log is deleted for its age in the next {DOUBT / 3600:g} h; if the clock is "
+                "wrong, set it right within that time"
+            )
+            self.report("log-age-doubted", {"what": what})
+        self._doubted = doubted is not None
+        return now
+
+    def _move_old(self, store: Store, now: float) -> None:
         """Only what is in a segment can be deleted: what has not moved there gets old, too."""
         for log in store.logs.values():
-            if log.pending and log.pending[0].at < self._oldest(log) * 1e6:
+            if log.pending and log.pending[0].at < self._oldest(log, now) * 1e6:
                 store.move(log)
 
-    def _oldest(self, log: ConsoleLog) -> float:
+    def _oldest(self, log: ConsoleLog, now: float) -> float:
         policy = self._policy(log)
         keep = self.settings.keep if policy is None or policy.keep is None else policy.keep
-        return self.wall() - keep
+        return now - keep
 
-    def _is_due(self, store: Store, total: int) -> bool:
+    def _is_due(self, store: Store, total: int, now: float) -> bool:
         """Whether anything is too old or too much: the whole table costs more than this look."""
         if self.settings.policy:
             return True
-        oldest = (self.wall() - self.settings.keep) * 1e6
+        oldest = (now - self.settings.keep) * 1e6
         size = 0
         for log in store.logs.values():
             mine = log.on_disk
@@ -255,7 +280,7 @@ class Space:
     def _evict(self, store: Store, total: int, room: int = 0) -> None:
         logs = {c: self._kept(c) for c in store.logs.values() if c.segments}
         limits = RetentionLimits(self.settings.max_console, total, self.settings.keep)
-        for log, count in leaving(logs, limits, self.wall(), room).items():
+        for log, count in leaving(logs, limits, self._time(), room).items():
             if count:
                 store.evict(log, count)
 
