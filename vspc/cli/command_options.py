@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from vspc.config.file import HELP
+
 
 def import_options(command: argparse.ArgumentParser) -> None:
     """Of `vspc import`."""
@@ -80,3 +82,18 @@ def access_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--offline", action="store_true", help="do not ask the running server which consoles exist"
     )
+
+
+def backup_options(command: argparse.ArgumentParser) -> None:
+    """Of `vspc backup`."""
+    text = "a file that does not exist; - is standard output"
+    command.add_argument("file", metavar="FILE", help=text)
+    command.add_argument("--logs", action="store_true", help="with what consoles said, too")
+
+
+def restore_options(command: argparse.ArgumentParser) -> None:
+    """Of `vspc restore`."""
+    command.add_argument("file", metavar="FILE", help="a backup; - is standard input")
+    command.add_argument("--config", default=None, metavar="FILE", help=HELP)
+    text = "move a state_dir that is not empty aside"
+    command.add_argument("--force", action="store_true", help=text)

@@ -14,12 +14,14 @@ from vspc import __version__
 from vspc.apps.verbs.table import REASON, VERBS
 from vspc.cli.command_options import (
     access_options,
+    backup_options,
     completion_options,
     import_options,
     init_options,
     man_options,
     ports_options,
     proxy_uri_options,
+    restore_options,
     run_options,
     verify_options,
 )
@@ -206,6 +208,18 @@ def _fingerprints(config: Config, _arguments: argparse.Namespace) -> int:
     return _print(lambda: fingerprints(config))
 
 
+def _backup(config: Config, arguments: argparse.Namespace) -> int:
+    from vspc.cli.backup.program import backup
+
+    return backup(config, arguments.file, arguments.logs)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from vspc.cli.backup.program import restore
+
+    return restore(arguments)
+
+
 def _init(arguments: argparse.Namespace) -> int:
     from vspc.cli.setup.program import run
 
@@ -296,6 +310,9 @@ _COMMANDS: Mapping[str, ConfigCommand] = MappingProxyType(
         "fingerprints": ConfigCommand(
             "the SSH host keys, as ssh-keygen and known_hosts print them", _fingerprints
         ),
+        "backup": ConfigCommand(
+            "write the state of the server, running or not, to one file", _backup, backup_options
+        ),
     }
 )
 
@@ -319,6 +336,11 @@ _PLAIN: Mapping[str, PlainCommand] = MappingProxyType(
             "write a first configuration, make keys and a certificate, print what comes next",
             _init,
             init_options,
+        ),
+        "restore": PlainCommand(
+            "put a backup in the place of state_dir, while the server does not run",
+            _restore,
+            restore_options,
         ),
         "import": PlainCommand(
             "turn a configuration of conserver or conman into ours, and say what was not taken",

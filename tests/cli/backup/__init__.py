@@ -1,0 +1,1 @@
+"""`vspc backup` and `vspc restore`."""

@@ -1,0 +1,1 @@
+"""`vspc backup` and `vspc restore`: the state of a server in one file."""
