@@ -9,8 +9,14 @@ from typing import Any
 from attrs import evolve
 from twisted.internet import reactor as any_reactor
 from twisted.internet import ssl
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -32,6 +38,7 @@ from vspc.common.worker import WorkerPool
 from vspc.config.alert_settings import AlertSettings
 from vspc.config.alerting import HeadersFile, WebhookFile, WebhookUrl
 from vspc.config.values import ProgramPath, Target
+from vspc.net.http_post import ANSWER, CLOSING, _Connections
 from vspc.net.reactor import ReactorClock
 from vspc.net.waiting import within
 
@@ -68,6 +75,36 @@ class Hook(Resource):
         if 300 <= self.status < 400:
             request.setHeader(b"Location", b"http://127.0.0.1:1/elsewhere")
         return b"x" * (1 << 20) if self.status == 200 else b""
+
+
+class EndlessAnswer(Protocol):
+    """Headers, as long as they are read."""
+
+    factory: "Endless"
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.registerProducer(self, False)  # type: ignore[union-attr]
+
+    def resumeProducing(self) -> None:
+        assert self.transport is not None
+        if not self.factory.sent:
+            self.transport.write(b"HTTP/1.1 200 OK\r\n")
+        self.factory.sent += 1
+        self.transport.write(b"X-Header: " + b"x" * 8000 + b"\r\n")
+
+    def stopProducing(self) -> None:
+        pass
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.left += 1
+
+
+class Endless(Factory):
+    protocol: Any = EndlessAnswer
+    noisy = False
+
+    def __init__(self) -> None:
+        self.sent = self.left = 0
 
 
 class ActionTest(TestCase):
@@ -155,6 +192,48 @@ class Webhooks(ActionTest):
         waiting.addErrback(lambda _: "cancelled")
         waiting.cancel()
         self.assertEqual(await waiting, "cancelled")
+
+    async def test_an_answer_without_end_is_left(self) -> None:
+        endless = Endless()
+        port = reactor.listenTCP(0, endless, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        why = await self.deliver(self.webhook(f"http://127.0.0.1:{port.getHost().port}/"))
+        self.assertEqual(why, f"the answer has no end after {ANSWER} bytes")
+        await until(reactor, lambda: endless.left == 1)
+
+    async def test_a_server_that_keeps_the_connection_open_is_cut_off(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+            delivered = Deferred.fromCoroutine(
+                self.deliver(self.webhook(f"http://127.0.0.1:{port}/"))
+            )
+            other, _ = await deferToThread(listening.accept)
+            with other:
+                other.settimeout(DEADLINE)
+                await deferToThread(other.recv, 65536)
+                other.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx")
+                self.assertEqual(await delivered, "")
+                while await deferToThread(other.recv, 65536):
+                    pass
+
+    async def test_over_tls_the_other_side_need_not_close_either(self) -> None:
+        """Its end of TLS is waited for, for a limited time."""
+        clock = Clock()
+        connections = _Connections(clock, None)
+        wire = StringTransport()
+        connections.wrappedFactory = Factory.forProtocol(Protocol)
+        connection: Any = connections.buildProtocol(IPv4Address("TCP", "127.0.0.1", 443))
+        connection.makeConnection(wire)
+        connections.end()
+        connections.end()
+        self.assertTrue(wire.disconnecting)
+        clock.advance(CLOSING - 0.1)
+        self.assertFalse(wire.disconnected)
+        clock.advance(0.1)
+        self.assertTrue(wire.disconnected)
+        connection.connectionLost(Failure(ConnectionAborted()))
+        connections.end()
+        self.assertEqual(clock.calls, [])
 
     async def test_with_tls(self) -> None:
         port, ca = self.listen_tls("localhost")

@@ -167,8 +167,20 @@ class Bounds(SynchronousTestCase):
         self.assertIsNone(self.desk.connect("192.0.2.7"))
         self.assertEqual(self.desk.refused, ["192.0.2.7"])
 
-    def test_one_connection_too_many_is_closed_until_another_has_gone(self) -> None:
+    def test_one_too_many_takes_the_place_of_the_oldest_that_has_not_asked(self) -> None:
+        first, *others = [self.desk.client() for _ in range(CONNECTIONS)]
+        first.say(GET.replace(b"/page", b"/slow"))
+        for client in others:
+            client.say(GET[:10])
+        late = self.desk.client()
+        self.assertEqual([each.wire.aborted for each in (first, *others[:2])], [False, True, False])
+        self.assertEqual(parts(late.say(GET))[0], 200)
+        others[0].lose()
+
+    def test_when_all_wait_for_their_answers_one_more_is_closed_until_one_has_gone(self) -> None:
         clients = [self.desk.client() for _ in range(CONNECTIONS)]
+        for client in clients:
+            client.say(GET.replace(b"/page", b"/slow"))
         self.assertIsNone(self.desk.connect())
         clients[0].lose()
         self.assertIsNotNone(self.desk.connect())

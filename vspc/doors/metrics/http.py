@@ -15,7 +15,9 @@ from vspc.net.limits import Allow
 from vspc.net.waiting import RunningCoroutine
 
 CONNECTIONS = 32
-"""Connections at once; one more is closed."""
+"""Connections at once. One more takes the place of the oldest whose request is not complete; if all
+wait for their answers, it is closed.
+"""
 
 REQUEST_BYTES = 16 * 1024
 """Bytes of a request, its headers included; a connection that sends more is closed."""
@@ -50,6 +52,7 @@ class _PageRequest(Request):
     def process(self) -> None:
         """All of it is there."""
         channel = self.channel
+        channel.asked = True
         pages: Mapping[bytes, Page] = channel.site.pages
         if self.method not in (b"GET", b"HEAD"):
             self.setHeader(b"allow", b"GET, HEAD")  # type: ignore[no-untyped-call]
@@ -93,6 +96,7 @@ class _PageChannel(HTTPChannel):
     def __init__(self, site: "PageSite") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.site = site
+        self.asked = False  # its request is complete
         self.running: RunningCoroutine | None = None
         self._received = 0
         self._deadline: Cancellable | None = None
@@ -127,7 +131,7 @@ class _PageChannel(HTTPChannel):
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
-        """The server stops."""
+        """Close it at once."""
         self.transport.abortConnection()
 
 
@@ -151,7 +155,18 @@ class PageSite(Factory):
         if not self.allow().permits(host):
             self.refused(host)
             return None
-        return None if len(self._open) >= CONNECTIONS else _PageChannel(self)
+        return _PageChannel(self) if self._has_place() else None
+
+    def _has_place(self) -> bool:
+        """Whether one more may come: half a request keeps nobody away who asks for health."""
+        if len(self._open) < CONNECTIONS:
+            return True
+        unasked = next((each for each in self._open if not each.asked), None)
+        if unasked is None:
+            return False
+        self.left(unasked)
+        unasked.end()
+        return True
 
     def log(self, request: Request) -> None:
         """Requests are not logged."""
