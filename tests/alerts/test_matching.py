@@ -1,10 +1,21 @@
 """Lines that match, however the output is cut."""
 
+import re
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.alerts.matching import LINE_LIMIT, MEMORY, FoundLine, LineMatcher, PatternSet, Piece
+from vspc.alerts.matching import (
+    BLOCK,
+    LINE_LIMIT,
+    MEMORY,
+    FoundLine,
+    LineMatcher,
+    PatternSet,
+    Piece,
+)
 from vspc.common.text import plain_lines, plain_output
 from vspc.config.alerting import BUILT_IN
 
@@ -32,6 +43,18 @@ def built_in(line: str) -> list[str]:
     return sorted(NAMES[at] for each in fed(made, line.encode() + b"\r\n") for at in each.which)
 
 
+class Searched:
+    """A pattern that counts its searches."""
+
+    def __init__(self, pattern: Any) -> None:
+        self.pattern = pattern
+        self.count = 0
+
+    def search(self, *arguments: Any) -> Any:
+        self.count += 1
+        return self.pattern.search(*arguments)
+
+
 class Lines(SynchronousTestCase):
     def test_a_pattern_across_two_reads(self) -> None:
         found = fed(matcher("Kernel panic"), b"a\r\nKernel pa", b"nic - oh\r", b"\nb\n", at=100)
@@ -52,6 +75,44 @@ class Lines(SynchronousTestCase):
         made = matcher("panic")
         self.assertEqual(len(fed(made, b"panic" + b"x" * LINE_LIMIT, b"panic\n")), 2)
         self.assertFalse(made.waits)
+
+    def test_a_match_over_two_lines_is_none_and_hides_none(self) -> None:
+        found = fed(matcher(r"error\s+fatal"), b"error\nfatal error fatal\nerror\n\nfatal\n")
+        self.assertEqual(texts(found), ["fatal error fatal"])
+
+    @given(st.lists(st.sampled_from([b"a", b"b", b" ", b"\n", b"\r\n", b"\x1b[1m"]), max_size=30))
+    def test_the_same_lines_as_one_by_one(self, pieces: list[bytes]) -> None:
+        patterns, data = (r"a\s*b", r"^b", r"a$"), b"".join(pieces) + b"\n"
+        expected = list[tuple[bytes, frozenset[int]]]()
+        for line in plain_lines(data).split(b"\n"):
+            which = [n for n, each in enumerate(patterns) if re.search(each.encode(), line)]
+            expected += [(line, frozenset(which))] if which else []
+        found = fed(matcher(*patterns), data)
+        self.assertEqual([(each.text, each.which) for each in found], expected)
+        for each in found:
+            self.assertEqual(plain_lines(data[each.offset : each.end]), each.text)
+
+    def test_empty_lines_around_a_match_are_not_looked_at_one_by_one(self) -> None:
+        patterns = PatternSet(["panic"])
+        searched = Searched(patterns._each[0])
+        patterns._each[0] = searched
+        empty = b"\n" * (4 * BLOCK)
+        found = fed(LineMatcher(patterns), empty + b"panic\n" + empty)
+        self.assertEqual([each.offset for each in found], [len(empty)])
+        self.assertLess(searched.count, 10)
+
+    def test_one_go_is_bounded(self) -> None:
+        patterns = PatternSet(["panic"])
+        sizes = list[int]()
+        of_block = patterns.of_block
+
+        def looked_at(text: bytes) -> list[int]:
+            sizes.append(len(text))
+            return of_block(text)
+
+        self.patch(patterns, "of_block", looked_at)
+        fed(LineMatcher(patterns), b"one line\n" * 100_000)
+        self.assertLessEqual(max(sizes), BLOCK + LINE_LIMIT)
 
     def test_an_unfinished_line_is_looked_at_once_nothing_comes(self) -> None:
         made = matcher("STOP", "0x50")

@@ -7,9 +7,10 @@ one as LF does.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import re2
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from vspc.common.text import plain_lines
 
@@ -18,6 +19,9 @@ LINE_LIMIT = 4 * 1024
 
 MEMORY = 32 << 20
 """Bytes that RE2 may use for all patterns together."""
+
+BLOCK = 16 * 1024
+"""Bytes that are looked at in one go: the reactor's thread waits so long at most."""
 
 _END = re.compile(rb"[\r\n]")
 
@@ -60,9 +64,25 @@ class PatternSet:
             return self._all.Match(text) or []
         return [at for at, each in enumerate(self._each) if each.search(text) is not None]
 
-    def of_line(self, line: bytes, which: Iterable[int]) -> frozenset[int]:
-        """Those of `which` that `line` matches."""
-        return frozenset(each for each in which if self._each[each].search(line) is not None)
+    def of_lines(self, text: bytes, which: Iterable[int]) -> dict[tuple[int, int], frozenset[int]]:
+        """The lines of `text` that match any of `which`, by where they begin and end, in order."""
+        found = dict[tuple[int, int], frozenset[int]]()
+        for each in which:
+            for place in _matching(text, self._each[each]):
+                found[place] = found.get(place, frozenset()) | {each}
+        return dict(sorted(found.items()))
+
+
+def _matching(text: bytes, pattern: Any) -> Iterator[tuple[int, int]]:
+    """Where the lines begin and end that match by themselves; lines between them cost little."""
+    at = 0
+    while at < len(text) and (match := pattern.search(text, at)) is not None:
+        start = text.rfind(b"\n", 0, match.start()) + 1
+        end = text.find(b"\n", match.start())
+        end = len(text) if end < 0 else end
+        if pattern.search(text[start:end]) is not None:
+            yield start, end
+        at = end + 1
 
 
 @frozen
@@ -118,6 +138,13 @@ class LineMatcher:
 
     def feed(self, piece: Piece) -> list[FoundLine]:
         """What `piece` completes."""
+        found = list[FoundLine]()
+        for start in range(0, len(piece.data), BLOCK):
+            data = piece.data[start : start + BLOCK]
+            found += self._feed(evolve(piece, offset=piece.offset + start, data=data))
+        return found
+
+    def _feed(self, piece: Piece) -> list[FoundLine]:
         held = self._unfinished.pop(piece.console_id, None)
         found = list[FoundLine]()
         if held is not None and held.offset + len(held.data) != piece.offset:
@@ -169,12 +196,15 @@ class LineMatcher:
         which = block.wanted.intersection(self.patterns.of_block(text))
         if not which:
             return []
-        found = list[FoundLine]()
-        for line, (start, end) in zip(text.split(b"\n"), _lines(block.data), strict=False):
-            new = self.patterns.of_line(line, which) - (seen if start == 0 else frozenset())
+        found, spans = list[FoundLine](), list(_lines(block.data))
+        number = counted = 0
+        for (start, end), matched in self.patterns.of_lines(text, which).items():
+            number += text.count(b"\n", counted, start)
+            counted = start
+            new = matched - (frozenset() if start else seen)
             if new:
-                at = block.offset
-                found.append(FoundLine(block.console_id, at + start, at + end, line, new))
+                first, last = (block.offset + each for each in spans[number])
+                found.append(FoundLine(block.console_id, first, last, text[start:end], new))
         return found
 
 

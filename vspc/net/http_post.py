@@ -86,7 +86,7 @@ class _Connections(WrappingFactory):
     noisy = False
 
     def __init__(self, reactor: Any, trust: Any) -> None:
-        super().__init__(Factory())
+        super().__init__(Factory())  # type: ignore[no-untyped-call]
         self.reactor = reactor
         self.current: _Connection | None = None
         self.is_over = False  # the answer was too long
@@ -96,7 +96,7 @@ class _Connections(WrappingFactory):
         """That of the request."""
         endpoint: Any = HostnameEndpoint(self.reactor, uri.host, uri.port, timeout=CONNECT)
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)  # type: ignore[no-untyped-call]
+            endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
         self._endpoint = endpoint
         return self
 
