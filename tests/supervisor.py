@@ -62,7 +62,7 @@ class ServiceManager:
     def __init__(self, path: Path | str, store_max: int = 4096) -> None:
         """`path` may begin with @: the abstract namespace."""
         self.address = str(path)
-        self._max = store_max
+        self.room = store_max
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + self.address[1:] if self.address.startswith("@") else self.address)
         self.stored: list[Stored] = []
@@ -121,7 +121,7 @@ class ServiceManager:
         os.set_inheritable(number, False)
         its = os.fstat(number)
         file = its.st_dev, its.st_ino
-        if len(self.stored) < self._max and file not in self._files:
+        if len(self.stored) < self.room and file not in self._files:
             self.stored.append(Stored(name, number, polled, file))
             self._files.add(file)
         else:
@@ -227,7 +227,7 @@ class Unit:
         """`environment`: such as WATCHDOG_USEC; `sockets`: those of socket units, by name."""
         self._case = case
         self._command = command
-        self._environment = dict(environment or {})
+        self.environment = dict(environment or {})
         self._sockets = dict(sockets or {})
         self.manager = ServiceManager(case.directory / f"notify-{token_hex(4)}", store_max)
         self._over = False
@@ -255,7 +255,7 @@ class Unit:
         self.process = self._case.start(
             *handing_over(names, numbers),
             *self._command,
-            environment={"NOTIFY_SOCKET": self.manager.address, **self._environment},
+            environment={"NOTIFY_SOCKET": self.manager.address, **self.environment},
             inherited=numbers,
         )
         self.wait(lambda: len(self.manager.said("READY")) > before, "READY=1")

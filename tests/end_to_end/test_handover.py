@@ -312,3 +312,41 @@ class Damage(VMwareTestCase):
         self.assertIn("lost while the server was restarted", row["away_reason"])
         self.vm(b"again\n")
         self.assert_no_defects()
+
+
+class FullStore(VMwareTestCase):
+    """FileDescriptorStoreMax is too low."""
+
+    def test_what_has_no_room_comes_back_and_all_else_goes_on_each_time(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"boot\n")
+        self.until_state("guest")
+        self.unit.manager.room = len(self.unit.manager.names())
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            vm = self.vm()
+            self.unit.end(number)
+            self.assertFalse(self.is_open(vm))
+            self.served_by(self.unit.start())
+            self.assertTrue(self.is_open(guest))
+            self.assertEqual(self.consoles()["guest"]["state"], "connected")
+            self.assertIn(b" warn handover-lines-lost count=1 ", self.server.out.data)
+        self.assert_no_defects()
+
+    def test_a_manager_that_says_how_much_room_it_has(self) -> None:
+        self.unit.stop()
+        names = len(self.unit.manager.names())
+        self.unit.manager.room = 9
+        self.unit.environment["FDSTORE"] = "9"
+        self.assertEqual(names, 0)
+        self.served_by(self.unit.start())
+        while len(self.unit.manager.names()) < 8:
+            guest = self.connect("telnet")
+            uuid = b"%032x" % len(self.unit.manager.names())
+            guest.sendall(registration(b"vm" + uuid[-1:], uuid))
+            self.hears_all(guest)
+        last = self.vm()
+        self.server.out.expect(rb" warn descriptor-store-full room=9 ")
+        self.restart()
+        self.assertFalse(self.is_open(last))
+        self.assertTrue(self.is_open(guest))
+        self.assert_no_defects()

@@ -64,7 +64,10 @@ class StoreTestCase(TestCase):
         self.addCleanup(self.manager.close)
         self.errors: list[str] = []
         settings = ManagerSettings(self.manager.address)
-        self.store = DescriptorStore(Notifier(reactor, settings, self.errors.append))
+        self.full = list[int]()
+        self.store = DescriptorStore(
+            Notifier(reactor, settings, self.errors.append), self.full.append
+        )
         self.lines: list[Line] = []
 
     async def listen(self, description: str = "tcp:0:interface=127.0.0.1") -> Any:

@@ -1,7 +1,10 @@
 """Counts of the kernel, on real connections over loopback, and what follows from them."""
 
 import contextlib
+import fcntl
 import socket
+import termios
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +94,23 @@ class OnLoopback(SynchronousTestCase):
         self.incoming.recv(2)
         with socket.socket(fileno=socket.dup(self.incoming.fileno())) as again:
             self.assertEqual(self.counts(again), self.counts(self.incoming))
+
+    def test_bytes_that_arrive_and_are_acknowledged_meanwhile(self) -> None:
+        """The counts come from several calls, and the kernel does not wait between them."""
+        ours, peer = self.incoming, self.outgoing
+        base = self.counts(ours)
+        real, left = fcntl.ioctl, [b"one", b"two"]
+
+        def ioctl(number: int, request: int, argument: bytes) -> Any:
+            if left and request == termios.FIONREAD:
+                arrived = 3 * (3 - len(left))
+                peer.sendall(left.pop())
+                self.until_read(ours, arrived)
+            return real(number, request, argument)
+
+        self.patch(fcntl, "ioctl", ioctl)
+        self.assertEqual(self.since(ours, base), (0, 0))
+        self.assertEqual(left, [])
 
     def test_sockets_that_do_not_count(self) -> None:
         one, other = socket.socketpair()

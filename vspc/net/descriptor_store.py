@@ -5,7 +5,7 @@ end of a kept connection is a shutdown(2), and the manager is told in the same t
 """
 
 import socket
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -24,6 +24,9 @@ DIGITS = 5
 """Digits behind it, of base 36. The names of 16,384 descriptors fit into one string of the
 environment (`vspc.net.notify.NAMES`).
 """
+
+RESERVED = 2
+"""Descriptors that have room whatever number of connections there is: those of two states."""
 
 NAMES_IN_ALL = 36**DIGITS
 """Names of one kind."""
@@ -62,9 +65,13 @@ def below(transport: Any) -> Any:
 
 @define(eq=False)
 class DescriptorStore:
-    """What is kept, by name."""
+    """What is kept, by name. `full` is called with the number of descriptors that are kept at most,
+    if the manager has said it: when there is no room for a connection, and again after there was.
+    """
 
     notifier: Notifier
+    full: Callable[[int], None]
+    _is_full: bool = field(default=False, init=False)
     _connections: dict[str, Any] = field(factory=dict, init=False)
     _ports: list[Any] = field(factory=list, init=False)
     _port_names: set[str] = field(factory=set, init=False)
@@ -88,10 +95,17 @@ class DescriptorStore:
         handle = getattr(its, "socket", None)
         if self._has_left or name in self._connections or not isinstance(handle, socket.socket):
             return None
-        if not self.notifier.store(name, handle):
+        if not self._has_room() or not self.notifier.store(name, handle):
             return None
         self.kept(name, its)
         return name
+
+    def _has_room(self) -> bool:
+        room, was_full = self.notifier.settings.room, self._is_full
+        self._is_full = room is not None and len(self) + RESERVED >= room
+        if room is not None and self._is_full and not was_full:
+            self.full(room)
+        return not self._is_full
 
     def kept(self, name: str, transport: Any) -> None:
         """The connection of `transport` is in the store already, as `name`."""

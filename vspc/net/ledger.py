@@ -20,6 +20,11 @@ _INFO = 192
 _BYTES = struct.Struct("=120xQQ")  # tcpi_bytes_acked, tcpi_bytes_received
 _INT = struct.Struct("i")
 
+ATTEMPTS = 1000
+"""Times that counts and queues are asked for at most, until nothing came or was acknowledged in
+between: with a socket that nobody reads from or writes to that ends soon.
+"""
+
 _ENDED = frozenset({7, 8, 9, 11})
 """States after the FIN of the peer: CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING (tcpi_state)."""
 
@@ -37,16 +42,31 @@ def tcp_counts(sock: socket.socket) -> TcpCounts | None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return None
     try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO)
-        unread = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(_INT.size))
+        info = _info(sock)
+        for _ in range(ATTEMPTS):
+            unread = fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(_INT.size))
+            queued = send_queue(sock)
+            before, info = info, _info(sock)
+            if len(info) < _BYTES.size or queued is None:
+                return None
+            if _counted(info) == _counted(before):
+                break
+        else:
+            return None
     except OSError:
-        return None
-    queued = send_queue(sock)
-    if len(info) < _BYTES.size or queued is None:
         return None
     acknowledged, received = _BYTES.unpack_from(info)
     fin = 1 if info[0] in _ENDED else 0  # it takes a number as a byte does
     return TcpCounts(received - fin - int(_INT.unpack(unread)[0]), acknowledged + queued)
+
+
+def _info(sock: socket.socket) -> bytes:
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO)
+
+
+def _counted(info: bytes) -> tuple[int, bytes]:
+    """What has to be the same before and after the queues are asked for: the state and counts."""
+    return info[0], info[_BYTES.size - 16 : _BYTES.size]
 
 
 def unsent(transport: Any) -> bytes:

@@ -45,12 +45,12 @@ class ManagerSettings:
     """What the environment says of the service manager.
 
     `watchdog`: seconds within which it wants to hear of this process again; None if never.
-    `keeps`: it has a store for descriptors. Only newer managers say that they have none.
+    `room`: how many descriptors it keeps. Only newer managers say that; None: not known.
     """
 
     address: str
     watchdog: float | None = None
-    keeps: bool = True
+    room: int | None = None
 
     @classmethod
     def of(cls, environment: Mapping[str, str], pid: int) -> "ManagerSettings | None":
@@ -58,7 +58,13 @@ class ManagerSettings:
         address = environment.get("NOTIFY_SOCKET", "")
         if not address.startswith(("/", "@")):
             return None
-        return cls(address, _watchdog(environment, pid), environment.get("FDSTORE") != "0")
+        room = environment.get("FDSTORE", "")
+        return cls(address, _watchdog(environment, pid), int(room) if room.isdecimal() else None)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it has a store for descriptors, as far as it says."""
+        return self.room != 0
 
 
 def _watchdog(environment: Mapping[str, str], pid: int) -> float | None:

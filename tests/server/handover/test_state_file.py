@@ -121,6 +121,83 @@ class Written(Small):
         self.assertEqual(read(file.descriptor), {})
 
 
+class Copied(Small):
+    """To the other region, one record with each batch."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(state_file, "COPIED", 1)
+
+    def moving(self, count: int = 40) -> tuple[HandoverFile, dict[Key, bytes]]:
+        """A file in the middle of it, with `count` records."""
+        file = self.file()
+        keys = [(1, b"%d" % number) for number in range(count)]
+        state: dict[Key, bytes] = {}
+        round_ = 0
+        while file._move is None or len(file._move.places) < count // 2:
+            batch: Batch = [(keys[round_ % count], b"%06d" % round_ * 10)]
+            file.write(batch)
+            state = apply(state, batch)
+            round_ += 1
+        return file, state
+
+    def test_what_one_batch_costs_does_not_grow_with_the_state(self) -> None:
+        read_, real = list[int](), os.pread
+        file, _ = self.moving(200)
+
+        def pread(descriptor: int, size: int, at: int) -> bytes:
+            read_.append(size)
+            return real(descriptor, size, at)
+
+        self.patch(os, "pread", pread)
+        while file._move is not None:
+            read_.clear()
+            file.write([((1, b"1"), b"x" * 60)])
+            self.assertLessEqual(sum(read_), 3 * 70)
+
+    def test_what_changes_meanwhile(self) -> None:
+        file, state = self.moving()
+        batches: list[Batch] = [
+            [((1, b"0"), b"copied already")],
+            [((1, b"39"), b"not copied yet")],
+            [((1, b"1"), b"")],
+            [((1, b"38"), b"")],
+            [((1, b"1"), b"again"), ((1, b"new"), b"one"), ((1, b"new"), b"two")],
+            [((1, b"2"), b""), ((1, b"2"), b"at the end")],
+            [((1, b"short"), b"x"), ((1, b"short"), b"")],
+        ]
+        for batch in batches:
+            self.assertIsNotNone(file._move)
+            file.write(batch)
+            state = apply(state, batch)
+            self.assertEqual(list(read(file.descriptor).items()), list(state.items()))
+        before = file._region
+        while file._move is not None:
+            file.write([((1, b"0"), b"x")])
+        state[1, b"0"] = b"x"
+        self.assertNotEqual(file._region, before)
+        self.assertEqual(list(read(file.descriptor).items()), list(state.items()))
+
+    def test_written_anew_in_the_middle(self) -> None:
+        for end in (HandoverFile.clear, lambda file: file.rewrite([])):
+            file, _ = self.moving()
+            end(file)
+            self.assertEqual(read(file.descriptor), {})
+            file.write([((1, b"a"), b"one")])
+            self.assertEqual(read(file.descriptor), {(1, b"a"): b"one"})
+
+    @settings(deadline=None, max_examples=150)
+    @given(BATCHES)
+    def test_anything_may_change_at_any_time(self, batches: list[Batch]) -> None:
+        file, state = HandoverFile.create(), dict[Key, bytes]()
+        fill: Batch = [((9, b"%d" % number), bytes(40)) for number in range(20)]
+        for batch in [fill, fill, fill, *batches, fill, *batches]:
+            file.write(batch)
+            state = apply(state, batch)
+            self.assertEqual(list(read(file.descriptor).items()), list(state.items()))
+        file.close()
+
+
 class Killed(Small):
     """At any moment of a write."""
 
@@ -172,6 +249,21 @@ class Killed(Small):
         states = [dict[Key, bytes]()]
         for batch in batches:
             states.append(apply(states[-1], batch))
+        self.reaches(batches, states)
+
+    def test_while_it_is_copied(self) -> None:
+        self.patch(state_file, "COPIED", 1)
+        key = (1, b"a")
+        batches: list[Batch] = [[((2, b"%d" % number), bytes(99))] for number in range(6)]
+        batches += [[(key, bytes([number + 1]) * 99)] for number in range(24)]
+        batches[18:18] = [[((2, b"1"), b"")], [((2, b"5"), b"")], [((3, b""), b"new")]]
+        states = [dict[Key, bytes]()]
+        for batch in batches:
+            states.append(apply(states[-1], batch))
+        self.reaches(batches, states)
+
+    def reaches(self, batches: list[Batch], states: list[dict[Key, bytes]]) -> None:
+        """Whenever it is killed, it is the state that was reached, or the next one."""
         reached = 0
         for data in self.images(batches):
             found = read_image(data)

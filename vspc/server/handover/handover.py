@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from attrs import define, field
 from twisted.logger import Logger
 
+from vspc.common.clock import Timer
 from vspc.console.console import Console
 from vspc.console.events import Continued, EventBus, HandoverIncomplete
 from vspc.console.interruptions import Interruption, Interruptions, interrupted
@@ -19,7 +20,7 @@ from vspc.server.handover.lifecycle import Lifecycle, ServiceManager
 from vspc.server.handover.received import STATES, Received
 from vspc.server.handover.restored import read_state, reckon
 from vspc.server.handover.state_file import BadState, HandoverFile
-from vspc.server.handover.writer import HandoverWriter
+from vspc.server.handover.writer import RETRY, HandoverWriter
 from vspc.vm.context import Zone
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.server import LineServer
@@ -47,13 +48,22 @@ class Handover:
     _missing: Mapping[str, list[str]] = field(factory=dict, init=False)  # by ids of consoles
     _kept: list[tuple[Line, str]] = field(factory=list, init=False)  # in the store already
     _writer: HandoverWriter | None = field(default=None, init=False)
+    _retry: Timer = field(init=False)
     _terminals: list[Interruption] = field(factory=list, init=False)  # that this process ends
 
     def __attrs_post_init__(self) -> None:
         self.interruptions = Interruptions(self.server.clock)
+        self._retry = Timer(self.server.clock)
         notifier = self.lifecycle.notifier
         keeps = notifier is not None and notifier.settings.keeps
-        self.store = DescriptorStore(notifier) if notifier is not None and keeps else None
+        if notifier is None or not keeps:
+            self.store = None
+        else:
+            self.store = DescriptorStore(notifier, self._is_full)
+
+    def _is_full(self, room: int) -> None:
+        what = "further connections end with this process: raise FileDescriptorStoreMax"
+        self._log.warn("descriptor-store-full", room=room, what=what)
 
     # Starting
 
@@ -120,19 +130,25 @@ class Handover:
 
     def _begin_to_write(self, store: DescriptorStore) -> None:
         """From now on the next process can go on, also where this one is killed."""
+        before, self.received.state_name = self.received.state_name, None
         try:
             file = HandoverFile.create()
             writer = HandoverWriter(file, store, self.server, self.events, self._not_written)
         except OSError as error:
             self._not_written(str(error))
+            if before is not None:  # it is not true any more: nobody must go on from it
+                store.notifier.remove(before)
+            self._retry.start(RETRY, lambda: self._begin_to_write(store))
             return
-        writer.attach(self._kept)
+        writer.attach((line, name) for line, name in self._kept if line in self.server.sessions)
         self._kept.clear()
         self._writer = writer
-        before = self.received.state_name
-        store.notifier.store(STATES[before == STATES[0]], file.descriptor)
+        name = STATES[before == STATES[0]]
+        store.notifier.store(name, file.descriptor)
         if before is not None:
             store.notifier.remove(before)
+            # Where the store was full there is room only now; what it has it does not take again.
+            store.notifier.store(name, file.descriptor)
 
     def _not_written(self, why: str) -> None:
         self._log.error("handover-not-written", what=why)
@@ -191,6 +207,7 @@ class Handover:
         """Nothing more is read, written and accepted of what the next process goes on with; where
         the terminals of `sessions` are is remembered.
         """
+        self._retry.stop()
         if self.store is None:
             return
         self._terminals = interrupted(sessions)

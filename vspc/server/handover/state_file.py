@@ -3,19 +3,22 @@
 Batches of records are appended; a record takes the place of the one before of the same kind and
 key, and an empty one takes that away. After each batch one of two slots at the head says from
 where to where the state reaches, in turns: whenever the process is killed, the newest slot that is
-whole stands for a batch that is whole. When more is outdated than in force, all that is in force
-is written to the other region, and the first gives its memory back.
+whole stands for a batch that is whole. When more is outdated than in force, what is in force is
+copied to the other region, a part with each batch (`_Move`); then the slots stand for that one, and
+the first gives its memory back.
 
     head    magic, format; slot, slot: number of the batch, start, end, CRC
     table   how far each line is (`progress`)
     batch   length, CRC; records: kind, length of the key, length of the body, key, body
 """
 
+import errno
 import mmap
 import os
 import struct
 from binascii import crc32
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 
 from attrs import define, field, frozen
 
@@ -30,6 +33,11 @@ LIMIT = 1024**3
 
 WORTH_IT = 1024 * 1024
 """Bytes that are outdated at least before a region is left for the other."""
+
+COPIED = 4096
+"""Bytes that are copied with each batch, or twice as many as are in the batch, rounded up to whole
+records: the copy is done long before the region that is left is full.
+"""
 
 KEY_LIMIT = 255
 """Bytes of a key."""
@@ -71,6 +79,59 @@ class _Slot:
 
 
 @define(eq=False)
+class _Move:
+    """The copy of what is in force, to the region of `start`, in which it reaches to `end`.
+
+    `pending` is not in it yet, in order; it is copied as it is when its turn comes. What is in it
+    already and changes is written to both regions (`follow`).
+    """
+
+    start: int
+    end: int
+    pending: "OrderedDict[Key, None]"
+    places: dict[Key, tuple[int, int]] = field(factory=dict)
+    _records: list[bytes] = field(factory=list)
+    _size: int = 0
+
+    def follow(self, key: Key, record: bytes, is_in_force: bool) -> None:
+        """`record` is written to the region that is in force."""
+        if key in self.pending:
+            if not is_in_force:
+                del self.pending[key]
+        elif not is_in_force:
+            if self.places.pop(key, None) is not None:
+                self._add(record)
+        elif key in self.places:
+            self._put(key, record)
+        else:
+            self.pending[key] = None
+
+    def copy(self, descriptor: int, places: Mapping[Key, tuple[int, int]], count: int) -> None:
+        """Go on with `count` bytes or more of what is at `places`. OSError."""
+        while self.pending and count > 0:
+            key, _ = self.pending.popitem(last=False)
+            at, size = places[key]
+            record = os.pread(descriptor, size, at)
+            if len(record) < size:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            self._put(key, record)
+            count -= size
+
+    def _put(self, key: Key, record: bytes) -> None:
+        self.places[key] = self.end + _BATCH.size + self._size, len(record)
+        self._add(record)
+
+    def _add(self, record: bytes) -> None:
+        self._records.append(record)
+        self._size += len(record)
+
+    def taken(self) -> bytes:
+        """The next batch."""
+        batch, self._records, self._size = b"".join(self._records), [], 0
+        return batch
+
+
+@define(eq=False)
 class HandoverFile:
     """Writes a state. What is in `descriptor` already stays in force until `rewrite` or `clear`:
     one of these has to come first.
@@ -84,6 +145,7 @@ class HandoverFile:
     _in_force: int = field(default=0, init=False)
     # Where each record is: offset and length, its head and key included.
     _places: dict[Key, tuple[int, int]] = field(factory=dict, init=False)
+    _move: _Move | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         try:
@@ -124,7 +186,7 @@ class HandoverFile:
 
         OSError, after which the file has to be written anew (`clear`).
         """
-        pieces = list[bytes]()
+        records = list[bytes]()
         at = self._end + _BATCH.size
         for key, body in changes:
             kind, name = key
@@ -133,26 +195,42 @@ class HandoverFile:
                 self._in_force -= old[1]
             elif not body:
                 continue
-            size = _RECORD.size + len(name) + len(body)
-            pieces += (_RECORD.pack(kind, len(name), len(body)), name, body)
+            record = b"".join((_RECORD.pack(kind, len(name), len(body)), name, body))
+            records.append(record)
             if body:
-                self._places[key] = at, size
-                self._in_force += size
-            at += size
-        if not pieces:
+                self._places[key] = at, len(record)
+                self._in_force += len(record)
+            if self._move is not None:
+                self._move.follow(key, record, bool(body))
+            at += len(record)
+        if not records:
             return
-        self._append(b"".join(pieces))
-        if self.size - self._in_force > max(self._in_force, WORTH_IT):
-            self._change_region()
-
-    def _append(self, payload: bytes) -> None:
-        end = self._end + _BATCH.size + len(payload)
-        if end - _REGIONS[self._region] > LIMIT:
-            raise StateTooLarge(f"a state of more than {LIMIT} bytes")
-        whole = _BATCH.pack(len(payload), crc32(payload)) + payload
-        _write(self.descriptor, whole, self._end)
-        self._end = end
+        self._end = self._put(b"".join(records), _REGIONS[self._region], self._end)
         self._commit()
+        if self._move is None and self.size - self._in_force > max(self._in_force, WORTH_IT):
+            other = _REGIONS[1 - self._region]
+            self._move = _Move(other, other, OrderedDict.fromkeys(self._places))
+        if self._move is not None:
+            self._go_on(self._move, max(COPIED, 2 * sum(map(len, records))))
+
+    def _put(self, batch: bytes, start: int, end: int) -> int:
+        """Write `batch` to the region of `start`, at its `end`; the new end."""
+        after = end + _BATCH.size + len(batch)
+        if after - start > LIMIT:
+            raise StateTooLarge(f"a state of more than {LIMIT} bytes")
+        _write(self.descriptor, _BATCH.pack(len(batch), crc32(batch)) + batch, end)
+        return after
+
+    def _go_on(self, move: _Move, count: int) -> None:
+        """Copy `count` bytes, or a little more; with the last ones the other region is in force."""
+        move.copy(self.descriptor, self._places, count)
+        if batch := move.taken():
+            move.end = self._put(batch, move.start, move.end)
+        if not move.pending:
+            start, size = _REGIONS[self._region], self.size
+            self._move, self._places = None, move.places
+            self._region, self._end = 1 - self._region, move.end
+            self._change_region(start, size)
 
     def _commit(self) -> None:
         self._number += 1
@@ -162,23 +240,8 @@ class HandoverFile:
         self._head[at + _SLOT.size : at + _SLOT.size + _CRC.size] = _CRC.pack(crc32(slot))
         self._head[at : at + _SLOT.size] = slot
 
-    def _change_region(self) -> None:
-        """Write what is in force to the other region."""
-        start, size = _REGIONS[self._region], self.size
-        with mmap.mmap(self.descriptor, size, offset=start) as old:
-            in_force = [
-                (key, old[at - start + _RECORD.size + len(key[1]) : at - start + length])
-                for key, (at, length) in self._places.items()
-            ]
-        self.rewrite(in_force)
-
-    def rewrite(self, state: Iterable[tuple[Key, bytes]]) -> None:
-        """`state` is in it from now on, and nothing else. OSError, as for `write`."""
-        start, size = _REGIONS[self._region], self.size
-        self._places, self._in_force = {}, 0
-        self._region = 1 - self._region
-        self._end = _REGIONS[self._region]
-        self.write(state)
+    def _change_region(self, start: int, size: int) -> None:
+        """The `size` bytes of the region of `start` are out of force."""
         # Both slots, so that none stands for what is given back.
         self._commit()
         self._commit()
@@ -188,9 +251,18 @@ class HandoverFile:
             with mmap.mmap(self.descriptor, size, offset=start) as old:
                 old.madvise(mmap.MADV_REMOVE)
 
+    def rewrite(self, state: Iterable[tuple[Key, bytes]]) -> None:
+        """`state` is in it from now on, and nothing else. OSError, as for `write`."""
+        start, size = _REGIONS[self._region], self.size
+        self._places, self._in_force, self._move = {}, 0, None
+        self._region = 1 - self._region
+        self._end = _REGIONS[self._region]
+        self.write(state)
+        self._change_region(start, size)
+
     def clear(self) -> None:
         """Nothing is in it. OSError."""
-        self._places, self._in_force = {}, 0
+        self._places, self._in_force, self._move = {}, 0, None
         self._region, self._end = 0, _REGIONS[0]
         self._commit()
         self._commit()
