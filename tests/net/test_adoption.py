@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 from tests.supervisor import ServiceManager
 from vspc.net.adoption import adopt_connection, adopt_port, is_listening, opened
 from vspc.net.descriptor_store import (
+    RESERVED,
     DescriptorStore,
     is_name,
     name_of,
@@ -143,6 +144,19 @@ class Kept(StoreTestCase):
         await self.hears(peer, b"")
         self.manager.receive_all()
         self.assertEqual(self.manager.names(), [])
+
+    async def test_a_manager_that_says_how_much_room_it_has(self) -> None:
+        self.store.notifier.settings = ManagerSettings(self.manager.address, None, RESERVED + 1)
+        port = await self.listen()
+        for _ in range(2):
+            _, line = await self.connect(port)
+            name = self.store.keep(line.transport)
+            assert name is not None
+            for _ in range(2):
+                _, other = await self.connect(port)
+                self.assertIsNone(self.store.keep(other.transport))
+            self.store.release(name)
+        self.assertEqual(self.full, [RESERVED + 1] * 2)
 
     async def test_an_aborted_connection_is_closed_before_the_manager_has_heard_of_it(self) -> None:
         peer, line = await self.connect(await self.listen())

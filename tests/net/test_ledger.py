@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.net import ledger
 from vspc.net.ledger import (
     UNKNOWN,
     Difference,
@@ -111,6 +112,21 @@ class OnLoopback(SynchronousTestCase):
         self.patch(fcntl, "ioctl", ioctl)
         self.assertEqual(self.since(ours, base), (0, 0))
         self.assertEqual(left, [])
+
+    def test_a_connection_that_is_never_quiet(self) -> None:
+        real, arrived = fcntl.ioctl, list[bytes]()
+
+        def ioctl(number: int, request: int, argument: bytes) -> Any:
+            if request == termios.FIONREAD:
+                arrived.append(b"x")
+                self.outgoing.sendall(b"x")
+                self.until_read(self.incoming, len(arrived))
+            return real(number, request, argument)
+
+        self.patch(fcntl, "ioctl", ioctl)
+        self.patch(ledger, "ATTEMPTS", 5)
+        self.assertIsNone(tcp_counts(self.incoming))
+        self.assertEqual(len(arrived), 5)
 
     def test_sockets_that_do_not_count(self) -> None:
         one, other = socket.socketpair()
