@@ -23,11 +23,25 @@ from tests.programs import require
 PATIENCE = 900.0
 """Seconds for what needs a mirror of Debian, or an index of Python packages."""
 
-_BOOT = r"""
+_COMMON = r"""
 set -e
 root=$1
 test -d "$root/proc" && test "$root" != /
 mount --make-rprivate /
+# Mounts the hierarchy of control groups in $1, at $place; $group is one below that of the test.
+hierarchy() {
+    place=$1 kind="-t cgroup2 cgroup2" own=
+    if ! test -e /sys/fs/cgroup/cgroup.controllers; then
+        mount -t tmpfs -o mode=755 tmpfs "$place"
+        place=$place/systemd kind="-t cgroup -o none,name=systemd cgroup" own=name=systemd
+        mkdir "$place"
+    fi
+    mount $kind "$place" || return 1
+    group=$place$(sed -n "s|^[0-9]*:$own:/*|/|p" /proc/self/cgroup)/${root##*/}
+}
+"""
+
+_BOOT = r"""
 mount --bind "$root" "$root"
 mount --make-shared "$root"
 mount -t proc proc "$root/proc"
@@ -38,26 +52,41 @@ mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount --make-shared "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-for name in null zero full random urandom tty; do
-    touch "$root/dev/$name"
-    mount --bind "/dev/$name" "$root/dev/$name"
-done
+while read -r name major minor; do
+    mknod -m 666 "$root/dev/$name" c "$major" "$minor"
+done <<< "null 1 3
+zero 1 5
+full 1 7
+random 1 8
+urandom 1 9
+tty 5 0"
 mkdir "$root/dev/pts" "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 chroot "$root" ip link set lo up
 init="/bin/sleep infinity"
-if test -e /sys/fs/cgroup/cgroup.controllers; then
-    mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup" && init=/lib/systemd/systemd
-else
-    mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup"
-    mkdir "$root/sys/fs/cgroup/systemd"
-    mount -t cgroup -o none,name=systemd cgroup "$root/sys/fs/cgroup/systemd" &&
-        init=/lib/systemd/systemd
-fi || true
+if hierarchy "$root/sys/fs/cgroup"; then
+    # What systemd makes and kills there is below a group of its own, not beside the machine's.
+    mkdir "$group"
+    echo $$ > "$group/cgroup.procs"
+    umount "$place"
+    init=/lib/systemd/systemd
+fi
 echo "init $init"
-exec env -i container=vspc-test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" $init < /dev/null
+exec unshare --cgroup bash -c '
+    set -e
+    root=$1 init=$2
+    test "$init" != /lib/systemd/systemd || mount $3
+    exec env -i container=vspc-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        chroot "$root" $init < /dev/null
+' boot "$root" "$init" "$kind $place"
+"""
+
+_END = """
+if hierarchy "$root/tmp" && test -d "$group"; then
+    find "$group" -depth -type d -exec rmdir {} +
+fi
 """
 
 
@@ -73,9 +102,9 @@ class Debian:
     def boot(self) -> bool:
         """Start it; whether systemd is its init."""
         [unshare] = require("unshare")
-        spaces = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
-        words = (*spaces, "--fork", "--kill-child", "bash", "-c", _BOOT, "boot", self.root)
-        self._init = self.test.start(unshare, *words)
+        spaces = ("--mount", "--pid", "--uts", "--ipc", "--net")
+        shell = ("--fork", "--kill-child", "bash", "-c", _COMMON + _BOOT, "boot", self.root)
+        self._init = self.test.start(unshare, *spaces, *shell)
         self.test.addCleanup(self.end)
         found = self._init.out.expect(rb"init ([^\n]*)\n")
         children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text()
@@ -95,10 +124,16 @@ class Debian:
             time.sleep(0.2)
 
     def end(self) -> None:
-        """Kill its init, and with it all that runs in it."""
-        with suppress(ProcessLookupError):
-            if self._pid:
+        """Kill its init, and with it all that runs in it; its control groups go, too."""
+        if self._pid:
+            with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
+            self._init.wait()
+        self._init.stop()
+        [unshare] = require("unshare")
+        words = ("--mount", "bash", "-c", _COMMON + _END, "end", self.root)
+        done = self.test.complete(unshare, *words)
+        self.test.assertEqual(done.status, 0, done.err)
 
     def words(self, *command: str) -> list[str]:
         """`command` inside it, by root."""
@@ -124,18 +159,25 @@ class Debian:
 
 
 def made(packages: str) -> Path:
-    """A new minimal Debian 12 with `packages`, in a directory that the caller removes."""
-    [mmdebstrap] = require("mmdebstrap")
-    directory = Path(tempfile.mkdtemp(prefix="vspc-debian-"))
+    """A new minimal Debian 12 with `packages`, in a directory that the caller removes.
+
+    mmdebstrap mounts what is the machine's in it: in namespaces that end with it, however it ends.
+    """
+    mmdebstrap, unshare = require("mmdebstrap", "unshare")
     wanted = (
         *("--variant=minbase", "--mode=root", "--skip=check/empty"),
         *("--dpkgopt=force-unsafe-io", f"--include={packages}"),
     )
-    command = [str(mmdebstrap), "--quiet", *wanted, "bookworm", str(directory), mirror()]
-    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
-    if done.returncode:
+    spaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    directory = Path(tempfile.mkdtemp(prefix="vspc-debian-"))
+    words = (*spaces, mmdebstrap, "--quiet", *wanted, "bookworm", directory, mirror())
+    try:
+        subprocess.run((unshare, *words), capture_output=True, timeout=PATIENCE, check=True)
+    except BaseException as error:
         shutil.rmtree(directory)
-        raise AssertionError(done.stderr.decode("utf-8", "replace"))
+        if isinstance(error, subprocess.CalledProcessError):
+            raise AssertionError(error.stderr.decode("utf-8", "replace")) from None
+        raise
     directory.chmod(0o755)
     return directory
 
