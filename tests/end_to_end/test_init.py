@@ -43,6 +43,7 @@ class Asking(ProcessTestCase):
         words = ("--network", "10.0.0.0/24", "--key", KEY, "--user", user.pw_name)
         done = self.complete(script("vspc"), "init", made, *words)
         self.assertEqual(done.status, 0, done.err)
+        self.assertIn(b"user of the server: nobody\n", done.out)
         self.check(made / "vspc.toml", 0, user.pw_gid, 0o640)
         self.check(made, 0, user.pw_gid, 0o750)
         for name in ("", "tls.key", "tls.pem", "ssh_host_ed25519_key"):

@@ -31,7 +31,7 @@ DAMAGES = 20
 
 def check(config: Config) -> int:
     """Print a summary of a configuration that has been loaded, and warnings; the exit status."""
-    for line in [*summary(config), *_user(config.state_dir), *forecast(config)]:
+    for line in [*summary(config), *user_of(config.state_dir), *forecast(config)]:
         print(line)
     for warning in [*config.warnings, *file_warnings(config)]:
         print(f"warning: {config.lines.placed(warning)}")
@@ -82,8 +82,10 @@ def _dial(settings: DialSettings) -> str:
     return safe(where + (" while somebody is attached" if settings.when == "attached" else ""), 400)
 
 
-def _user(state_dir: Path) -> Iterator[str]:
-    """The user of the server: who owns `state_dir`, or else will make it."""
+def user_of(state_dir: Path) -> Iterator[str]:
+    """The user of the server, who owns `state_dir`, or else will make it; a warning if that is
+    root.
+    """
     try:
         uid = state_dir.stat().st_uid
     except OSError:

@@ -1,6 +1,7 @@
 """`vspc init`: what it writes, to whom it belongs, what it asks, and what it refuses."""
 
 import os
+import pwd
 import stat
 
 from cryptography import x509
@@ -45,6 +46,12 @@ class Init(CliTest):
         self.assertIn(f"vspc run --config {path}", out)
         self.assertIn("ssh -p 2222 -t alice@vspc.example", out)
         self.assertIn("telnets://vspc.example:13371#thumbprint=", out)
+
+    def test_the_user_of_the_server_is_named_and_root_is_a_warning(self) -> None:
+        _, out, _ = self.init(*NAMED)
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        root = "warning: the user of the server is root: "
+        self.assertIn(f"user of the server: {me}\n" if os.geteuid() else root, out)
 
     def test_what_is_there_is_not_replaced(self) -> None:
         self.init(*NAMED)

@@ -11,6 +11,7 @@ from shlex import quote
 from attrs import frozen
 
 from vspc.cli.advice import AdviceError, own_name, proxy_uris
+from vspc.cli.check import user_of
 from vspc.cli.setup.first_config import FirstConfig, host, keys, likely_operator, networks, operator
 from vspc.cli.setup.ownership import Account, account, make_directory, make_state, run_as, write_new
 from vspc.cli.setup.questions import KEY, NETWORKS, Unanswered, ask
@@ -142,6 +143,7 @@ def _made(plan: _Plan, config: Config, key: str) -> list[str]:
         f"{plan.path}: VMs connect from {networks}; {who}",
         f"{config.state_dir}: SSH host key {key}",
         f"{config.state_dir}: self-signed certificate for {plan.host}",
+        *user_of(config.state_dir),
     ]
 
 
