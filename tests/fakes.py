@@ -167,8 +167,10 @@ class FakeSink:
                 case Notice(text, _, kind):
                     self.notices.append(text)
                     self.kinds.append(kind)
-                case Lost(start, end):
+                case Lost(start, end, why):
                     self.losses.append((start, end))
+                    if why:
+                        self.notices.append(why)
                 case Ended(reason):
                     self.over = reason
                     return
@@ -203,6 +205,9 @@ class LateObserver(OutputObserver):
 
     def output(self, console_id: str, offset: int, data: bytes) -> None:
         self.target.output(console_id, offset, data)
+
+    def lost(self, console_id: str, start: int, end: int, why: str) -> None:
+        self.target.lost(console_id, start, end, why)
 
     def input(self, console_id: str, data: bytes) -> None:
         self.target.input(console_id, data)

@@ -12,6 +12,7 @@ from vspc.apps.verbs.context import VerbContext
 from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.logs import MarkerKind
+from vspc.vm.session import BUFFER, TOO_EARLY
 
 
 class LogTestCase(SynchronousTestCase):
@@ -462,3 +463,79 @@ class LookingBack(LogTestCase):
             self.desk.rules = rules
             self.assertEqual((channel.status, channel.output), (3, b""), line)
             self.assertIn("web01: you may no longer read", channel.complaint)
+
+
+class TooMuchBeforeAConsole(LogTestCase):
+    """Of what a line sent before it had a console the oldest was not kept."""
+
+    EARLY = b"0123456789" + b"x" * BUFFER
+    """10 bytes too many."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.old = self.vm()
+        self.output(self.old, b"before\r\n")
+
+    def come_again(self) -> None:
+        """The VM has another line, on which it says `EARLY` and then who it is."""
+        self.old.lose()
+        host = self.desk.host("10.0.0.1").agree()
+        host.say_quietly(self.EARLY)
+        host.register()
+        self.output(host, b"after")
+
+    def test_the_log_has_a_gap_with_its_offsets(self) -> None:
+        self.come_again()
+        lines = self.say("log web01 --json").output.decode().splitlines()
+        (gap,) = [found for found in map(json.loads, lines) if found.get("marker") == "gap"]
+        self.assertEqual((gap["offset"], gap["end"]), (8, 18))
+        self.assertIn(f"{TOO_EARLY}: 10 bytes", gap["text"])
+
+    def test_so_has_one_that_begins_with_it(self) -> None:
+        host = self.desk.host("10.0.0.2").agree()
+        host.say_quietly(self.EARLY)
+        host.register(b"web02")
+        self.output(host, b"after")
+        printed = self.say("log web02 --raw")
+        self.assertEqual(bytes(printed.output), b"x" * BUFFER + b"after")
+        self.assertIn("output lost: offsets 0 to 10 of web02", printed.errors.decode())
+
+    def test_it_is_there_after_a_restart(self) -> None:
+        self.come_again()
+        self.restart()
+        printed = self.say("log web01 --raw")
+        self.assertEqual(bytes(printed.output), b"before\r\n" + b"x" * BUFFER + b"after")
+        self.assertIn("output lost: offsets 8 to 18 of web01", printed.errors.decode())
+
+    def test_raw_ends_there_and_says_so_and_goes_on_behind_it(self) -> None:
+        reader = self.say("raw web01 --from 0 ro")
+        self.come_again()
+        self.run_on()
+        self.assertEqual(bytes(reader.output), b"before\r\n")
+        self.assertIn("output lost: offsets 8 to 18 of web01", reader.errors.decode())
+        self.assertIn(TOO_EARLY, reader.errors.decode())
+        self.assertEqual(reader.status, 1)
+        rest = self.say("raw web01 --from 18 ro")
+        self.assertEqual(bytes(rest.output), b"x" * BUFFER + b"after")
+
+    def test_a_terminal_shows_why_and_goes_on(self) -> None:
+        shown = self.desk.say("console web01", terminal=XTERM)
+        self.run_on()
+        self.come_again()
+        self.run_on()
+        self.assertIn(f"output lost: {TOO_EARLY} (offsets 8 to 18)", shown.output.decode())
+        self.assertIn("xxxafter", shown.output.decode())
+
+    def test_log_f_shows_it_in_its_place(self) -> None:
+        shown = self.say("log web01 -f --raw --from 0")
+        self.come_again()
+        self.run_on()
+        self.assertEqual(bytes(shown.output), b"before\r\n" + b"x" * BUFFER + b"after")
+        self.assertIn("output lost: offsets 8 to 18 of web01", shown.errors.decode())
+
+    def test_watch_says_why(self) -> None:
+        shown = self.say("watch web01")
+        self.come_again()
+        self.desk.clock.advance(5)
+        self.run_on()
+        self.assertIn(f"{TOO_EARLY} (offsets 8 to 18)", shown.errors.decode())

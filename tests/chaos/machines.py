@@ -22,18 +22,6 @@ from vspc.simulator.vm import CannotMove, SimulatedPort
 TICK = 0.05
 """Seconds between two pieces of a VM's output."""
 
-HEAD = 48 * 1024
-"""Bytes that a VM prints at first on a line, until it surely has a console. The server keeps 64 KiB
-till then, and tells how many bytes are dropped over that, but not with offsets.
-"""
-
-DECIDED = 3.0
-"""Seconds after which a line has a console, as a rule; after a vMotion that failed it is `FAILED`
-seconds, because the server waits for its target.
-"""
-
-FAILED = 16.0
-
 TRANSFER = 0.3
 """Seconds that a vMotion's copy takes."""
 
@@ -45,7 +33,6 @@ class _Printed:
     line: HostConnection
     start: int
     end: int
-    decided: float = 0.0
     whole: bool = False
 
 
@@ -58,8 +45,6 @@ class StreamGuest:
         self.printed: list[_Printed] = []
         self.typed: list[tuple[float, bytes]] = []
         self.is_silent = False
-        self.failed = -FAILED
-        """When a vMotion failed last."""
         self._clock = clock
         self._chance = random.Random(seed)
         self._flow: Flow | None = None
@@ -102,26 +87,16 @@ class StreamGuest:
         flow = self._flow
         if self.is_silent or flow is None or flow.line is None or not flow.up or flow.still:
             return
-        size = min(int(self._due), flow.line.room(), self._allowed(flow.line))
+        size = min(int(self._due), flow.line.room())
         while size > 0:
             piece = min(size, self._chance.choice((1, 7, 100, 1500, 9000)))
             self._print(flow, flow.line, piece)
             size -= piece
 
-    def _allowed(self, line: HostConnection) -> int:
-        """Bytes that may be printed on `line` now."""
-        last = self.printed[-1] if self.printed else None
-        if last is None or last.line is not line:
-            return HEAD
-        is_decided = self._clock.seconds() >= last.decided
-        return 1 << 20 if is_decided else max(0, last.start + HEAD - last.end)
-
     def _print(self, flow: Flow, line: HostConnection, size: int) -> None:
         start, end = self._position, self._position + size
         if not self.printed or self.printed[-1].line is not line:
-            now = self._clock.seconds()
-            decided = max(now + DECIDED, self.failed + FAILED)
-            self.printed.append(_Printed(line, start, start, decided))
+            self.printed.append(_Printed(line, start, start))
         self._position = self.printed[-1].end = end
         self._due -= size
         flow.transmit(self.stream.content(start, end))
@@ -193,8 +168,6 @@ class Machine:
 
         def over(report: MigrationReport) -> None:
             self.reports.append(report)
-            if report.outcome == "failed":
-                self.guest.failed = self._reactor.seconds()
             for printed in self.guest.printed:
                 if report.outcome == "moved" and printed.line is source:
                     # GOAHEAD was the answer to a message behind all of its output.

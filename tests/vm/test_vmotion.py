@@ -16,6 +16,7 @@ from vspc.console.migration import TABLE, Act, MigrationEvent, step
 from vspc.console.migration import MigrationState as Migration
 from vspc.net.limits import Allow
 from vspc.vm.context import Zone
+from vspc.vm.session import BUFFER, TOO_EARLY
 from vspc.wire.vmware import (
     DoProxy,
     VmName,
@@ -617,8 +618,35 @@ class Talking(VmotionTest):
         target.complete()
         self.scene.turn()
         self.assertEqual(len(self.sink.output), 64 * 1024)
-        lost = "output of web01 lost: 1024 bytes before these"
-        self.assertEqual(self.sink.notices[-1], lost)
+        self.assertEqual(self.sink.losses, [(0, 1024)])
+        self.assertEqual(self.sink.notices[-1], TOO_EARLY)
+
+    def test_what_is_not_kept_of_a_target_is_a_gap_in_the_output(self) -> None:
+        self.source.say(b"source")
+        target = self.target(self.source.begin())
+        target.say(b"lost" + b"x" * BUFFER)
+        self.scene.turn()
+        target.complete()
+        self.scene.turn()
+        target.say(b"on")
+        self.scene.turn()
+        self.assertEqual(bytes(self.sink.output), b"source" + b"x" * BUFFER + b"on")
+        self.assertEqual(self.sink.losses, [(6, 10)])
+        history = self.console().history
+        self.assertEqual(
+            (history.end, self.console().link.bytes_from_vm), (12 + BUFFER, 12 + BUFFER)
+        )
+
+    def test_a_reader_that_was_slow_before_that_gap_is_told_of_each_in_its_place(self) -> None:
+        self.sink.stalled = True
+        self.source.say(b"source")
+        target = self.target(self.source.begin())
+        target.say(b"lost" + b"x" * BUFFER)
+        target.complete()
+        self.scene.turn()
+        self.sink.read()
+        self.assertEqual(self.sink.losses, [(0, 6), (6, 10)])
+        self.assertEqual(bytes(self.sink.output), b"x" * BUFFER)
 
     def test_a_target_that_never_completes_is_not_shown(self) -> None:
         target = self.target(self.source.begin())

@@ -157,6 +157,9 @@ class OutputScanner(OutputObserver):
         if wanted:
             self._keep(console_id, offset, data, wanted)
 
+    def lost(self, console_id: str, start: int, end: int, why: str) -> None:
+        self._inner.lost(console_id, start, end, why)
+
     # Batches
 
     def _keep(self, console_id: str, offset: int, data: bytes, wanted: frozenset[int]) -> None:

@@ -301,6 +301,8 @@ class Following:
             case OutputChunk(offset, data):
                 self.at = None
                 self._reader.take_output(offset, data)
+            case Lost(start, end, why) if why:
+                self._reader.missing(start, end, why)
             case Lost(start, end) if self._from_log or start < self._until:
                 if not self._from_log and end - start > self._most:
                     self._miss(start, end - self._most, TOO_MUCH)

@@ -32,10 +32,14 @@ class OutputChunk:
 
 @frozen
 class Lost:
-    """The reader was too slow: `start` to `end` (exclusive) are no longer kept (law 1)."""
+    """The reader was too slow: `start` to `end` (exclusive) are no longer kept (law 1).
+
+    With `why` nobody got them, for that reason.
+    """
 
     start: int
     end: int
+    why: str = ""
 
 
 @frozen
@@ -241,7 +245,7 @@ class Attachment:
         self.used = 0.0  # when it typed last, in seconds for measuring, while it has the pen
         self.account = InputAccount(console, session)
         self.answers = InputAccount(console, session, is_answers=True)
-        self._notices: deque[tuple[int, Notice]] = deque(maxlen=NOTICES)
+        self._notices: deque[tuple[int, Notice | Lost]] = deque(maxlen=NOTICES)
         self._end: tuple[int, str] | None = None
 
     @property
@@ -279,6 +283,11 @@ class Attachment:
         self._notices.append((self.console.history.end, notice))
         self.console.attachments.mark()
 
+    def lose(self, start: int, end: int, why: str) -> None:
+        """`start` to `end` (exclusive) were not kept, because of `why`: show that there."""
+        self._notices.append((start, Lost(start, end, why)))
+        self.console.attachments.mark()
+
     def end(self, reason: str) -> None:
         """Show what the VM has sent until now, then nothing more."""
         if self._end is None:
@@ -288,7 +297,8 @@ class Attachment:
     @property
     def newest_notice(self) -> str:
         """The text of the last notice that was not shown yet, or empty."""
-        return self._notices[-1][1].text if self._notices else ""
+        newest = self._notices[-1][1] if self._notices else None
+        return newest.text if isinstance(newest, Notice) else ""
 
     @property
     def last(self) -> int | None:
@@ -298,8 +308,20 @@ class Attachment:
     def next(self, limit: int) -> OutputChunk | Lost | Notice | Ended | None:
         """What is to be shown next, at most `limit` (over 0) bytes of it."""
         history = self.console.history
-        if self._notices and self._notices[0][0] <= max(self.offset, history.start):
-            return self._notices.popleft()[1]
+        while self._notices and self._notices[0][0] <= max(self.offset, history.start):
+            start, shown = self._notices[0]
+            if isinstance(shown, Notice):
+                self._notices.popleft()
+                return shown
+            if self.offset < start:
+                lost = Lost(self.offset, start)
+                self.offset = start
+                return lost
+            self._notices.popleft()
+            if self.offset < shown.end:  # else it has read on from the log
+                lost = Lost(self.offset, shown.end, shown.why)
+                self.offset = shown.end
+                return lost
         if self.offset < history.start:
             lost = Lost(self.offset, history.start)
             self.offset = history.start

@@ -118,6 +118,11 @@ class Attachments:
         for attachment in self._members:
             attachment.show(notice)
 
+    def lose(self, start: int, end: int, why: str) -> None:
+        """Output from `start` to `end` (exclusive) was not kept, because of `why`."""
+        for attachment in self._members:
+            attachment.lose(start, end, why)
+
     def mark(self) -> None:
         """There is something to show."""
         if self._members:

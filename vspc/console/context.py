@@ -51,6 +51,9 @@ class OutputObserver:
     def output(self, console_id: str, offset: int, data: bytes) -> None:
         """The VM sent `data`, from `offset`."""
 
+    def lost(self, console_id: str, start: int, end: int, why: str) -> None:
+        """What the VM sent from `start` to `end` (exclusive) was not kept, because of `why`."""
+
     def input(self, console_id: str, data: bytes) -> None:
         """`data` was typed, and went to the VM."""
 

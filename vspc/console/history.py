@@ -131,6 +131,11 @@ class History:
         self.start = self.end = last - len(whole)
         self.append(whole)
 
+    def skip(self, count: int) -> None:
+        """The next `count` bytes are kept nowhere: readers go on behind them."""
+        self.release()
+        self.start = self.end = self.end + count
+
     def release(self) -> None:
         """Give the memory back; the offsets go on."""
         change = -len(self._ring)

@@ -126,6 +126,17 @@ class VmLink:
         console.history.append(data)
         console.attachments.mark()
 
+    def output_lost(self, count: int, why: str) -> None:
+        """The VM sent `count` bytes that were not kept, because of `why`: a gap in its output."""
+        console = self._console
+        start = console.history.end
+        self.bytes_from_vm += count
+        self._context.counts.from_vm += count
+        if not console.quarantined:
+            self._context.observer.lost(console.id, start, start + count, why)
+        console.history.skip(count)
+        console.attachments.lose(start, start + count, why)
+
     def break_received(self) -> None:
         """The VM sent a BREAK."""
         now = self._context.clock.seconds()

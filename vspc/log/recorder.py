@@ -152,6 +152,19 @@ class LogRecorder(OutputObserver):
             self._typed_input.output(console_id, data)
         self._keep(console_id, offset, data)
 
+    def lost(self, console_id: str, start: int, end: int, why: str) -> None:
+        """What came from the VM from `start` to `end` (exclusive) was not kept: a gap."""
+        if not self.is_logged(console_id):
+            return
+        entry = self._entry(console_id)
+        if entry.gap is not None or start > entry.end:
+            self._end_gap(entry, start)
+        entry.begun = True
+        entry.end = entry.complete_from = end
+        self._reserve(entry, end - start)
+        text = f"{why}: {end - start} bytes"
+        self._add(entry, gap(entry.id, start, end, self._now(), text), 0)
+
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it is echoed is recorded, if `record_input`."""
         if self.record_input and self.is_logged(console_id):

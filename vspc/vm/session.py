@@ -37,7 +37,10 @@ SUSPECT = 600.0
 """Seconds that a line stays suspect before it is closed."""
 
 BUFFER = 64 * 1024
-"""Bytes of output that are kept until a line has a console; the oldest are dropped, and counted."""
+"""Bytes of output that are kept until a line has a console; of the oldest its console has a gap."""
+
+TOO_EARLY = "too much came before the line had its console"
+"""Why there is that gap; or of what a line in quarantine sent before what the console has."""
 
 _Do = Callable[Concatenate["LineSession", ...], object]
 
@@ -277,22 +280,22 @@ class LineSession:
         dropped, output = self._take_buffered()
         if last is not None and (console.link.last_output or 0) > last:
             dropped, output = dropped + len(output), b""  # older than what the console has
+        self._context.tally.lost_bytes += dropped
+        self._show_buffered(console, dropped, output)
+        self.vmotion.decide_pending()
+
+    def _show_buffered(self, console: Console, dropped: int, output: bytes) -> None:
         if dropped:
-            self._context.tally.lost_bytes += dropped
-            text = f"output of {console.title} lost: {dropped} bytes before these"
-            console.attachments.tell(text)
+            console.link.output_lost(dropped, TOO_EARLY)
         if output:
             console.link.output(output)
-        self.vmotion.decide_pending()
 
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
         console.link.connect(self.line)
         if self.line.settings is not None:
             self._show_port(self.line.settings)
-        _, output = self._take_buffered()
-        if output:
-            console.link.output(output)
+        self._show_buffered(console, *self._take_buffered())
 
     def _leave_quarantine(self) -> None:
         console = self.its_console

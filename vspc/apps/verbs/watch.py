@@ -59,6 +59,8 @@ AGAIN = 1.0
 COLOURS = 6
 """Colours of names, from red (31) on."""
 
+SLOW = "left out, the client is too slow"
+
 CONSOLES = Argument("GLOB", "a console, or a glob of several", GLOBS, many=True)
 
 GRAMMAR = Grammar(
@@ -166,8 +168,8 @@ class _Source(Sink):
         return _left_out(start, attachment.offset)
 
 
-def _left_out(start: int, end: int) -> Marker:
-    return Marker(start, 0.0, MarkerKind.GAP, "left out, the client is too slow", end)
+def _left_out(start: int, end: int, why: str = SLOW) -> Marker:
+    return Marker(start, 0.0, MarkerKind.GAP, why, end)
 
 
 class _Watch:
@@ -318,8 +320,8 @@ class _Watch:
                 case OutputChunk(start, data):
                     count += len(data)
                     await self._feed(source, Output(start, self._clock.wall(), data))
-                case Lost(start, end):
-                    await self._lose(source, _left_out(start, end))
+                case Lost(start, end, why):
+                    await self._lose(source, _left_out(start, end, why or SLOW))
                 case Notice(text):
                     if self._grep is None:
                         self._complain(source, text)

@@ -185,8 +185,8 @@ class RemoteBridge:
         self._line.send(data)
 
     def missing(self, start: int, end: int, why: str) -> None:
-        kept = "are no longer kept" + (f" ({why})" if why else "")
-        self.close(f"it read too slowly: offsets {start} to {end} {kept}")
+        why = why or "it read too slowly"
+        self.close(f"{why}: offsets {start} to {end} are no longer kept")
 
     def notice(self, notice: Notice) -> None:
         """Notices are for operators; a BREAK of the VM is a BREAK."""
