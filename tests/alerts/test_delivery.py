@@ -19,12 +19,18 @@ class Delivering(SynchronousTestCase):
         self.queue = AlertQueue(directory, lambda call: call(), lambda call: call(), self.report)
         self.queue.load(["a"])
         self.action = Answers()
-        self.delivery = Delivery("a", self.action, self.queue, self.clock, self.report, lambda: 0.0)
+        self.defects = 0
+        self.delivery = Delivery(
+            "a", self.action, self.queue, self.clock, self.report, self.failed, lambda: 0.0
+        )
         self.delivery.start()
         self.addCleanup(self.delivery.stop)
 
     def report(self, event: str, facts: dict[str, object]) -> None:
         self.events.append((event, facts))
+
+    def failed(self) -> None:
+        self.defects += 1
 
     def add(self, *ids: str) -> None:
         for each in ids:
@@ -72,6 +78,14 @@ class Delivering(SynchronousTestCase):
         self.assertEqual(self.taken, ["2"])
         (event,) = [facts for event, facts in self.events if event == "alert-dropped"]
         self.assertEqual((event["id"], event["why"]), ("1", f"the answer is 400, {TRIES} times"))
+        self.assertEqual(self.queue.dropped, {"a": 1})
+
+    def test_a_defect_ends_neither_the_alert_nor_those_behind_it(self) -> None:
+        self.action.errors += [ValueError("oh")] * TRIES
+        self.add("1", "2")
+        for _ in range(100):
+            self.clock.advance(1.0)
+        self.assertEqual((self.taken, self.defects), (["2"], TRIES))
         self.assertEqual(self.queue.dropped, {"a": 1})
 
     def test_what_is_a_day_old_is_given_up(self) -> None:

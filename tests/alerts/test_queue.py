@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.alerts.queue import AlertQueue, QueuedAlert
+from vspc.alerts.queue import TOLD, WRITES, AlertQueue, QueuedAlert
 from vspc.common.files import Disk
 
 
@@ -16,10 +16,14 @@ def item(number: int, alert: str = "a", more: str = "") -> QueuedAlert:
 
 
 class Full(Disk):
-    """Takes nothing."""
+    """Takes nothing, while it is full."""
+
+    is_full = True
 
     def replace(self, path: Path, data: bytes, sync: bool = False, exclusive: bool = False) -> None:
-        raise OSError(28, "No space left on device")
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        super().replace(path, data, sync, exclusive)
 
 
 class Queueing(SynchronousTestCase):
@@ -92,7 +96,8 @@ class Queueing(SynchronousTestCase):
             queue.add(item(number))
         queue.add(item(9, "b"))
         self.assertEqual(queue.dropped, {"a": 2})
-        self.assertEqual([facts["id"] for _, facts in self.events], ["0000", "0001"])
+        queue.tick(0.0)
+        self.assertEqual([facts["count"] for _, facts in self.events], [2])
         self.assertEqual((self.ids(queue), self.ids(queue, "b")), (["0002", "0003"], ["0009"]))
 
     def test_all_together_have_a_size(self) -> None:
@@ -127,6 +132,50 @@ class Queueing(SynchronousTestCase):
         queue.add(item(2))
         self.assertEqual([event for event, _ in self.events], ["alert-queue-not-written"])
         self.assertEqual(self.ids(queue), ["0001", "0002"])
+
+    def test_what_a_full_disk_did_not_take_is_written_once_it_does(self) -> None:
+        disk = Full()
+        queue = self.made(disk=disk)
+        for number in range(4):
+            queue.add(item(number))
+        queue.done(item(1))
+        queue.tick(0.0)
+        self.assertEqual(self.files, [])
+        disk.is_full = False
+        queue.tick(1.0)
+        self.assertEqual(self.files, ["0000", "0002", "0003"])
+        queue.done(item(2))
+        self.assertEqual(self.files, ["0000", "0003"])
+        names = [event for event, _ in self.events]
+        self.assertEqual(names, ["alert-queue-not-written", "alert-queue-written-again"])
+
+    def test_at_the_end_all_of_it_is_handed_over(self) -> None:
+        queue = self.made()
+        self.is_held = True
+        for number in range(3 * WRITES):
+            queue.add(item(number))
+        queue.end()
+        self.assertEqual(len(self.calls), 2)  # nothing is submitted later
+        self.go()
+        self.assertEqual(len(self.files), 3 * WRITES)
+
+    def test_that_many_are_dropped_is_told_once_a_minute(self) -> None:
+        queue = self.made(limit=2)
+        for now in range(2 * int(TOLD)):
+            for number in range(10):
+                queue.add(item(100 * now + number))
+            queue.tick(float(now))
+        counts = [int(str(facts["count"])) for _, facts in self.events]
+        self.assertEqual(counts, [8, 10 * int(TOLD)])
+        queue.end()
+        last = int(str(self.events[-1][1]["count"]))
+        self.assertEqual(sum(counts) + last, queue.dropped["a"])
+
+    def test_a_file_that_cannot_be_read_keeps_no_other_one_from_being(self) -> None:
+        self.made().add(item(2))
+        (self.directory / "0001.json").mkdir()
+        self.assertEqual(self.ids(self.made()), ["0002"])
+        self.assertEqual([event for event, _ in self.events], ["alert-queue-damaged"])
 
     def test_an_alert_that_is_not_configured_any_more(self) -> None:
         queue = self.made()

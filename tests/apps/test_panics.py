@@ -34,6 +34,7 @@ class PanicVerbs(LogTestCase):
             lambda call: call(),
             lambda _event, _facts: None,
             Here(),
+            lambda: None,
             self.logged.log.queries,
         )
         self.panics.find = self.desk.roster.get
@@ -108,6 +109,14 @@ class Reading(PanicVerbs):
         channel = self.say("log web01 --panic 2")
         self.assertEqual(channel.status, 1)
         self.assertEqual(channel.complaint, "no panic 2 of web01; `panics` lists them\n")
+
+    def test_one_whose_file_cannot_be_read_is_not_what_memory_has(self) -> None:
+        (path,) = self.panics.root.glob("*/1.panic")
+        path.write_bytes(b"nothing")
+        for options in ("", "--raw", "-n 2", "--grep boot", "--json"):
+            channel = self.say(f"log web01 --panic 1 {options}")
+            self.assertEqual((channel.status, channel.text), (1, ""), options)
+            self.assertIn("cannot be read", channel.complaint)
 
     def test_what_makes_no_sense(self) -> None:
         for options in ("-f", "--boot 1"):

@@ -20,6 +20,7 @@ from vspc.console.panics import PanicRecord
 from vspc.log import panic_files, panics
 from vspc.log.panic_file import LINE
 from vspc.log.panic_files import PanicFiles
+from vspc.log.panic_reading import READ_TIMEOUT
 from vspc.log.panics import (
     AFTER_LIMIT,
     GRACE,
@@ -27,7 +28,6 @@ from vspc.log.panics import (
     LONGEST_LOOP,
     LOOP,
     MARKERS,
-    READ_TIMEOUT,
     PanicBox,
 )
 
@@ -57,6 +57,7 @@ class PanicTest(SynchronousTestCase):
             lambda call: call(),
             lambda event, facts: self.events.append((event, facts)),
             Here(),
+            self.world.fail,
             self.logged.log.queries if self.is_logged else None,
         )
         self.box.find = self.world.roster.get
@@ -296,6 +297,22 @@ class Surviving(PanicTest):
         self.assertEqual(self.box.of(console.id), [])
         self.assertEqual([path.name for path in directory.iterdir()], ["notes.txt"])
         self.assertEqual(self.names(), ["panic-damaged"])
+
+    def test_one_that_the_disk_does_not_give_keeps_the_server_from_nothing(self) -> None:
+        console = self.connected()
+        (self.root / console.id / "3.panic").mkdir(parents=True)
+        console = self.restart()
+        self.assertEqual(self.names(), ["panic-damaged"])
+        self.assertIn("cannot be read", self.only(console).line)
+        self.assertEqual(self.panic(console), 4)
+
+    def test_a_defect_with_one_keeps_the_next_one_from_nothing(self) -> None:
+        one, two = self.connected(), self.connected("db1", UUID[::-1])
+        self.patch(PanicBox, "_limit", lambda _box, _id: 1 // 0)
+        self.panic(one)
+        self.panic(two)
+        self.assertEqual(self.world.failures, 2)
+        self.assertEqual(len(self.box.of(two.id)), 1)
 
     def test_a_disk_that_is_full(self) -> None:
         class Full(PanicFiles):

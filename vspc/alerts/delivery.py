@@ -55,6 +55,7 @@ class Delivery:
     queue: AlertQueue
     clock: Clock
     report: Report
+    failed: Callable[[], None]  # called inside an except block
     jitter: Callable[[], float] = random.random
     delivered: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
@@ -105,6 +106,9 @@ class Delivery:
             self._failed(item, Undelivered(f"it took over {DELIVERY_TIME:g} s"))
         except Undelivered as error:
             self._failed(item, error)
+        except Exception:  # a defect: the next one comes all the same
+            self.failed()
+            self._failed(item, Undelivered("a defect of the server, which its log has", True))
         else:
             self._succeeded(item)
 

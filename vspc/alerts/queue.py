@@ -1,7 +1,8 @@
 """Alerts that are not delivered yet, in memory and in files: a restart loses none.
 
 One file for each, written by a thread; one that is delivered before that is never written. What
-is over a limit goes, the oldest first, is counted and told. A damaged file is told and removed.
+the disk does not take is written once it does. What is over a limit goes, the oldest first, is
+counted and told. A damaged file is told and removed.
 """
 
 import json
@@ -27,6 +28,9 @@ ITEM = 256 * 1024
 
 WRITES = 64
 """Files that are written or removed in one go."""
+
+TOLD = 60.0
+"""Seconds between two messages that alerts were dropped."""
 
 Report = Callable[[str, dict[str, object]], None]
 """An event for our own log, from any thread."""
@@ -63,6 +67,9 @@ class AlertQueue:
     _items: dict[str, dict[str, QueuedAlert]] = field(factory=dict, init=False)
     _size: int = field(default=0, init=False)
     _changes: dict[str, bytes | None] = field(factory=dict, init=False)  # None: remove it
+    _unsaved: dict[str, bytes | None] = field(factory=dict, init=False)  # the disk refused them
+    _untold: dict[str, int] = field(factory=dict, init=False)  # dropped, by the names of alerts
+    _told: float = field(default=float("-inf"), init=False)
     _written: set[str] = field(factory=set, init=False)
     _is_writing: bool = field(default=False, init=False)
     _is_failing: bool = field(default=False, init=False)
@@ -71,10 +78,15 @@ class AlertQueue:
         """Take up what earlier processes left for the alerts of those names. Raises OSError."""
         self.disk.make(self.directory)
         for path in sorted(self.directory.glob("*.json")):
-            found = self._read(path)
+            try:
+                found = self._read(path)
+                if found is None:
+                    self.report("alert-queue-damaged", {"what": f"{path}: it is removed"})
+                    path.unlink(missing_ok=True)
+            except OSError as error:  # the others, and the server, do without it
+                self.report("alert-queue-damaged", {"what": f"{path}: {error.strerror}"})
+                continue
             if found is None:
-                self.report("alert-queue-damaged", {"what": f"{path}: it is removed"})
-                path.unlink(missing_ok=True)
                 continue
             self._written.add(found.id)
             self._add(found)
@@ -116,7 +128,7 @@ class AlertQueue:
     def _drop(self, items: dict[str, QueuedAlert]) -> None:
         item = next(iter(items.values()))
         self.dropped[item.alert] = self.dropped.get(item.alert, 0) + 1
-        self.report("alert-dropped", {"alert": item.alert, "id": item.id, "why": "too many wait"})
+        self._untold[item.alert] = self._untold.get(item.alert, 0) + 1
         self.done(item)
 
     def first(self, name: str) -> QueuedAlert | None:
@@ -131,12 +143,15 @@ class AlertQueue:
         """It is delivered, or given up."""
         if self._items.get(item.alert, {}).pop(item.id, None) is None:
             return
+        self._forget(item)
+        self._write()
+
+    def _forget(self, item: QueuedAlert) -> None:
         self._size -= len(item.body)
+        self._unsaved.pop(item.id, None)
+        self._changes.pop(item.id, None)
         if item.id in self._written:
             self._changes[item.id] = None
-            self._write()
-        else:
-            self._changes.pop(item.id, None)
 
     def keep(self, names: Iterable[str]) -> None:
         """Only of those; there is no other alert any more."""
@@ -146,11 +161,33 @@ class AlertQueue:
                 facts: dict[str, object] = {"alert": name, "count": len(items)}
                 self.report("alert-dropped", {**facts, "why": "it is not configured any more"})
             for item in items.values():
-                self._size -= len(item.body)
-                self._changes.pop(item.id, None)
-                if item.id in self._written:
-                    self._changes[item.id] = None
+                self._forget(item)
         self._write()
+
+    def tick(self, now: float) -> None:
+        """Call it every second or so: what the disk did not take is tried again, and alerts that
+        were dropped are told.
+        """
+        if not self._is_writing:
+            self._changes = self._unsaved | self._changes
+            self._unsaved = {}
+            self._write()
+        if self._untold and now >= self._told + TOLD:
+            self._told = now
+            self._tell()
+
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, {}
+        for name, count in untold.items():
+            self.report("alert-dropped", {"alert": name, "count": count, "why": "too many wait"})
+
+    def end(self) -> None:
+        """Nothing more comes: hand over all that is to be written."""
+        self._tell()
+        changes, self._changes = self._unsaved | self._changes, {}
+        self._unsaved = {}
+        self._written |= changes.keys()
+        self.submit(partial(self._save, changes))
 
     # Files
 
@@ -164,7 +201,7 @@ class AlertQueue:
 
     def _save(self, changes: dict[str, bytes | None]) -> None:
         """In the thread."""
-        error = ""
+        error, failed = "", dict[str, bytes | None]()
         for name, data in changes.items():
             path = self.directory / f"{name}.json"
             try:
@@ -176,14 +213,24 @@ class AlertQueue:
                 continue
             except OSError as problem:
                 error = problem.strerror or str(problem)
-        self.in_reactor(lambda: self._saved(changes, error))
+                failed[name] = data
+        self.in_reactor(lambda: self._saved(changes, failed, error))
 
-    def _saved(self, changes: dict[str, bytes | None], error: str) -> None:
+    def _saved(
+        self, changes: dict[str, bytes | None], failed: dict[str, bytes | None], error: str
+    ) -> None:
         self._is_writing = False
-        self._written -= {key for key, data in changes.items() if data is None}
+        self._unsaved |= {key: data for key, data in failed.items() if key not in self._changes}
+        self._written -= {
+            key for key, data in changes.items() if data is None and key not in failed
+        }
         if error and not self._is_failing:
             self.report("alert-queue-not-written", {"what": f"{self.directory}: {error}"})
-        self._is_failing = bool(error)
+            self._is_failing = True
+        is_taken = any(data is not None and key not in failed for key, data in changes.items())
+        if self._is_failing and is_taken and not error:
+            self.report("alert-queue-written-again", {"what": str(self.directory)})
+            self._is_failing = False
         self._write()
 
 

@@ -152,7 +152,14 @@ class AlertService:
             return evolve(before, labels=labels)
         name = settings.name
         context = self._context
-        delivery = Delivery(name, self._action(settings), self.queue, context.clock, context.report)
+        delivery = Delivery(
+            name,
+            self._action(settings),
+            self.queue,
+            context.clock,
+            context.report,
+            context.failed,
+        )
         delivery.start()
         return _Rule(settings, labels, delivery)
 
@@ -258,8 +265,11 @@ class AlertService:
         return ""
 
     def tick(self) -> None:
-        """Call it every second or so: what was not looked at is told once a minute."""
+        """Call it every second or so: what was not looked at, or was dropped, is told once a
+        minute.
+        """
         now = self._context.clock.seconds()
+        self.queue.tick(now)
         if now < self._told + SKIPPED_INTERVAL:
             return
         skipped = self.observer.take_skipped()
@@ -282,6 +292,7 @@ class AlertService:
         self.observer.stop()
         for rule in self._rules:
             rule.delivery.stop()
+        self.queue.end()
 
 
 def _place(places: dict[str, int], pattern: str) -> int:

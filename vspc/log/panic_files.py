@@ -3,6 +3,7 @@ awaited. All of it is for threads, but for the start.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -32,7 +33,8 @@ class PanicFiles:
 
     def scan(self) -> Iterator[PanicRecord]:
         """What earlier processes kept, in no order. Of a file only its facts are read, unless they
-        are damaged; a file in which nothing is whole is reported, and removed.
+        are damaged; a file in which nothing is whole is reported, and removed. One that the disk
+        does not give is reported, and stays.
         """
         self.disk.make(self.root)
         for path in sorted(self.root.glob("*/*")):
@@ -43,7 +45,18 @@ class PanicFiles:
                 yield self._facts(path, named)
             except MalformedRecord as error:
                 self.report("panic-damaged", {"what": f"{path}: {error}; it is removed"})
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
+            except OSError as error:
+                self.report("panic-damaged", {"what": f"{path}: {error.strerror}"})
+                with suppress(OSError):
+                    yield self._unreadable(path, named, str(error.strerror))
+
+    def _unreadable(self, path: Path, named: PanicRecord, why: str) -> PanicRecord:
+        """Its number is taken, and whoever asks for it is told."""
+        found = path.stat()
+        line = f"the file cannot be read: {why}"
+        return evolve(named, at=found.st_mtime, line=line, size=found.st_size)
 
     def _facts(self, path: Path, named: PanicRecord) -> PanicRecord:
         found = read_facts(self._read(path, HEAD_LIMIT), named)

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import define, evolve, field, frozen
+from twisted.internet.defer import CancelledError
 
 from vspc.common.clock import Cancellable, Clock, DeletionClock, cancel
 from vspc.common.worker import WorkerPool
@@ -22,9 +23,10 @@ from vspc.console.logs import Item, LogStore, LogView, Marker, MarkerKind, Outpu
 from vspc.console.panics import PanicRecord
 from vspc.log.panic_file import LINE, PanicContents, PanicView
 from vspc.log.panic_files import PanicFiles
+from vspc.log.panic_reading import PanicReading
 from vspc.log.records import MalformedRecord
 from vspc.log.writer import EventReporter
-from vspc.net.waiting import RunningCoroutine, ThreadAnswer, Wakeup, within
+from vspc.net.waiting import RunningCoroutine, ThreadAnswer, Wakeup
 
 T = TypeVar("T")
 
@@ -52,9 +54,6 @@ LOOP, LONGEST_LOOP = 600.0, 86400.0
 REMEMBERED = 100_000
 """Consoles whose last panic is remembered for that."""
 
-READ_TIMEOUT = 30.0
-"""Seconds after which the disk has no answer."""
-
 TIDY_INTERVAL = 3600.0
 """Seconds between two looks at the age of files."""
 
@@ -79,11 +78,13 @@ class PanicBox:
     in_reactor: Callable[[Callable[[], None]], None]
     report: EventReporter
     pool: WorkerPool
+    failed: Callable[[], None]  # called inside an except block
     logs: LogStore | None = None
     files: PanicFiles = field(init=False)
     find: Callable[[str], Console | None] = field(default=lambda _id: None, init=False)
     seen: int = field(default=0, init=False)  # panics since the server started
     _records: dict[str, dict[int, PanicRecord]] = field(factory=dict, init=False)
+    _size: int = field(default=0, init=False)  # bytes of all files
     _numbers: dict[str, int] = field(factory=dict, init=False)  # the last one of each console
     _pauses: dict[str, _Pause] = field(factory=dict, init=False)
     _jobs: deque[tuple[PanicRecord, bool]] = field(factory=deque, init=False)
@@ -151,7 +152,7 @@ class PanicBox:
 
     def reading(self, record: PanicRecord) -> LogStore:
         """What is kept of one, to be read as if it were the log of its console."""
-        return _Reading(self, record)
+        return PanicReading(record, self.files, self.pool, self.clock, self.in_reactor, self.report)
 
     # A panic
 
@@ -210,7 +211,12 @@ class PanicBox:
                 await self._more.wait()
                 continue
             record, is_end = self._jobs.popleft()
-            await (self._finish(record) if is_end else self._begin(record))
+            try:
+                await (self._finish(record) if is_end else self._begin(record))
+            except CancelledError:
+                raise
+            except Exception:  # a defect: the next one comes all the same
+                self.failed()
 
     async def _begin(self, record: PanicRecord) -> None:
         items = await self._items(record, partial(_end_of, before=self.settings.before))
@@ -222,7 +228,7 @@ class PanicBox:
             return
         self._put(kept)
         self._finish_later(kept)
-        self._tidy()
+        self._limit(kept.console_id)
 
     async def _finish(self, record: PanicRecord) -> None:
         if self._known(record) is None:
@@ -232,7 +238,7 @@ class PanicBox:
         kept = await self._written(record, partial(self.files.complete, record, items))
         if kept is not None and self._known(record) is not None:
             self._put(kept)
-            self._tidy()
+            self._limit(kept.console_id)
 
     def _finish_later(self, record: PanicRecord) -> None:
         left = record.at + self.settings.after - self.clock.wall()
@@ -285,7 +291,10 @@ class PanicBox:
         return self._records.get(record.console_id, {}).get(record.number)
 
     def _put(self, record: PanicRecord) -> None:
-        self._records.setdefault(record.console_id, {})[record.number] = record
+        records = self._records.setdefault(record.console_id, {})
+        before = records.get(record.number)
+        self._size += record.size - (0 if before is None else before.size)
+        records[record.number] = record
 
     def _add(self, record: PanicRecord) -> None:
         self._put(record)
@@ -295,26 +304,29 @@ class PanicBox:
 
     def _drop(self, record: PanicRecord) -> None:
         records = self._records.get(record.console_id, {})
-        records.pop(record.number, None)
+        before = records.pop(record.number, None)
+        self._size -= 0 if before is None else before.size
         if not records:
             self._records.pop(record.console_id, None)
 
     def _tidy(self) -> None:
         """The oldest go: those that are too old, too many of a console, too much of all."""
-        settings = self.settings
-        oldest = self._ages.time() - settings.keep
+        earliest = self._ages.time() - self.settings.keep
         for record in self._all():
-            if record.at < oldest:
+            if record.at < earliest:
                 self._remove(record, "it is too old")
-        for records in list(self._records.values()):
-            for record in list(records.values())[: max(0, len(records) - settings.max_console)]:
-                self._remove(record, f"its console has {settings.max_console} newer ones")
-        total = sum(record.size for record in self._all())
-        for record in sorted(self._all(), key=lambda each: each.at):
-            if total <= settings.max_total:
-                break
-            total -= record.size
-            self._remove(record, "all together are too large")
+        for console_id in list(self._records):
+            self._limit(console_id)
+
+    def _limit(self, console_id: str) -> None:
+        """The same for a console to which one was added, without a look at all others' files."""
+        most = self.settings.max_console
+        records = list(self._records.get(console_id, {}).values())
+        for record in records[: max(0, len(records) - most)]:
+            self._remove(record, f"its console has {most} newer ones")
+        while self._size > self.settings.max_total:
+            first = (next(iter(each.values())) for each in self._records.values())
+            self._remove(min(first, key=lambda each: each.at), "all together are too large")
 
     def _remove(self, record: PanicRecord, why: str) -> None:
         self._drop(record)
@@ -357,41 +369,3 @@ def _between(kept: LogView, start: int, stop: int) -> list[Item]:
             break
         at = page.next
     return found
-
-
-@define(eq=False)
-class _Reading:
-    """`vspc.console.logs.LogStore` of one panic. Its file is read once, by a thread."""
-
-    box: PanicBox
-    record: PanicRecord
-    _view: PanicView | None = field(default=None, init=False)
-
-    def keeps(self, console_id: str) -> bool:
-        """Always."""
-        return console_id == self.record.console_id
-
-    def mark(self, console_id: str, kind: MarkerKind, text: str) -> bool:
-        """Never."""
-        del console_id, kind, text
-        return False
-
-    async def query(self, console_id: str, question: Callable[[LogView], T]) -> T | None:
-        """What `question` returns in a thread; None where the file cannot be read."""
-        del console_id
-        answer: ThreadAnswer[tuple[T] | None] = ThreadAnswer(self.box.in_reactor)
-        self.box.pool.submit(self._read, answer, question)
-        try:
-            found = await within(self.box.clock, READ_TIMEOUT, answer.wait())
-        except TimeoutError:
-            return None
-        return None if found is None else found[0]
-
-    def _read(self, answer: ThreadAnswer[Any], question: Callable[[LogView], T]) -> None:
-        try:
-            if self._view is None:
-                self._view = PanicView(self.box.files.load(self.record))
-            answer.give((question(evolve(self._view, is_cancelled=lambda: answer.over)),))
-        except (OSError, MalformedRecord) as error:
-            self.box.report("panic-damaged", {"what": f"{self.record.console_id}: {error}"})
-            answer.give(None)

@@ -61,6 +61,7 @@ class LogSide:
             in_reactor,
             event_reporter("vspc.panics"),
             WorkerPool("panics", failed),
+            failed,
             self.store,
         )
         self.alerts.panicked = self._panicked

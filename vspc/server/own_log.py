@@ -185,6 +185,7 @@ _ERRORS = DAMAGE | {
 _GOOD = frozenset(
     {
         "alert-delivered-again",
+        "alert-queue-written-again",
         "audit-recovered",
         "audit-goes-on",
         "audit-copy-recovered",

@@ -89,9 +89,10 @@ class Span:
 async def find_span(call: Call, console: Console, title: str, parsed: Parsed) -> Span:
     """What the options mean for the log of `console`, named `title`. Raises `VerbExit`."""
     earliest = call.earliest(console)
-    timed = any(parsed.get(each) is not None for each in (SINCE, UNTIL, BOOT))
+    # What memory has is of now: it has no times, and is not what is kept of a panic.
+    needs_log = any(parsed.get(each) is not None for each in (SINCE, UNTIL, BOOT, PANIC))
     found, is_logged = await look_up(
-        call, console, title, lambda kept: span(parsed, kept, earliest), timed
+        call, console, title, lambda kept: span(parsed, kept, earliest), needs_log
     )
     if isinstance(found, NoSuchBoot):
         raise found
