@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -17,18 +18,36 @@ from vspc.server.service import VspcService
 
 
 class Reactor(MemoryReactorClock):
-    """Stops at once, and fires the triggers for that as a real one does."""
+    """Stops at once, and fires the triggers for that as a real one does; where one waits for ever,
+    time passes.
+    """
 
     def run(self) -> None:
         before = self.triggers["before"]["shutdown"]
         waits = [f(*args, **kwargs) for f, args, kwargs in before]
-        if not any(isinstance(each, defer.Deferred) and not each.called for each in waits):
-            for f, args, kwargs in self.triggers["during"]["shutdown"]:
-                f(*args, **kwargs)
-        self.advance(STOP_TIMEOUT)
+        if any(isinstance(each, defer.Deferred) and not each.called for each in waits):
+            self.advance(STOP_TIMEOUT)
 
-    def crash(self) -> None:
-        """`run` ends."""
+    def make_timer(self, seconds: float, call: Callable[..., None], args: Any) -> "LateTimer":
+        """In place of `threading.Timer`."""
+        return LateTimer(self, seconds, lambda: call(*args))
+
+
+class LateTimer:
+    """A timer whose time is that of a reactor."""
+
+    def __init__(self, reactor: Reactor, seconds: float, call: Callable[[], None]) -> None:
+        self.daemon = False
+        self._reactor, self._seconds, self._call = reactor, seconds, call
+        self._due: Any = None
+
+    def start(self) -> None:
+        assert self.daemon  # else the interpreter waits for it
+        self._due = self._reactor.callLater(self._seconds, self._call)
+
+    def cancel(self) -> None:
+        if self._due.active():
+            self._due.cancel()
 
 
 class Service:
@@ -50,14 +69,16 @@ class Service:
 class Ending(SynchronousTestCase):
     def run_with(self, stopped: Any) -> tuple[int, str, list[int]]:
         """What is returned, what is logged, and with what the process was ended at once."""
-        out, ended = io.StringIO(), list[int]()
+        out, ended, reactor = io.StringIO(), list[int](), Reactor()
         with (
             patch.object(sys, "stdout", out),
             patch.object(os, "_exit", ended.append),
+            patch.object(foreground, "Timer", reactor.make_timer),
             patch.object(globalLogBeginner, "beginLoggingTo"),
         ):
             service = cast(VspcService, Service(stopped))
-            status = foreground._run(Reactor(), service, verbose=False)
+            status = foreground._run(reactor, service, verbose=False)
+        self.assertEqual(reactor.getDelayedCalls(), [])
         return status, out.getvalue(), ended
 
     def test_what_stops_in_time(self) -> None:

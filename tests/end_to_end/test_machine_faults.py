@@ -1,6 +1,9 @@
-"""Faults of the machine that a server runs on: its clock is set, its disk stands still."""
+"""Faults of the machine that a server runs on: its clock is set, its disk stands still, all threads
+are occupied.
+"""
 
 import json
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -103,3 +106,44 @@ class ADiskThatStandsStill(FaultsTestCase):
         touched = self.touched.read_text() if self.touched.exists() else ""
         self.assertEqual(touched, "", "the reactor's thread has used the disk")
         self.assert_no_defects()
+
+
+class ThreadsThatAreAllOccupied(FaultsTestCase):
+    """Those of the reactor: what needs no other thread goes on, and the server ends in order."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.busy = self.directory / "busy"
+        module = (sys.executable, "-B", "-m", "tests.end_to_end.busy_threads", self.busy)
+        self.serve(*module, "run", "--config", self.config)
+        self.simulate()
+        self.raw = self.attach("raw", "web1")
+        self.raw.type(b"echo before\r")
+        self.raw.out.expect(rb"\nbefore\r\n")
+        self.busy.touch()
+        self.server.out.expect(rb"all threads are busy")
+
+    def test_lines_typing_vmotions_and_logins_go_on_and_the_rest_ends_with_a_message(self) -> None:
+        self.raw.type(b"echo meanwhile\r")
+        self.raw.out.expect(rb"\nmeanwhile\r\n")
+        self.tell("vmotion web1")
+        self.raw.err.expect(rb"\[web1 moved from ")
+        self.raw.type(b"echo moved\r")
+        self.raw.out.expect(rb"\nmoved\r\n")
+        self.assertEqual(self.ssh("list", operator="bob").status, 0)
+        self.assertIn(b"\nmoved\n", self.ssh("log", "web1", operator="bob").out)
+        describe = (script("vspc"), "describe", "web1", "in", "rack", "3", "--config", self.config)
+        self.assertEqual(self.complete(*describe).status, 1)
+        self.assertEqual(self.status()["lines"]["all"], 1)
+        self.busy.unlink()
+        self.assertEqual(self.complete(*describe).status, 0)
+        self.assert_no_defects()
+
+    def test_what_was_said_last_is_on_disk_when_the_server_ends(self) -> None:
+        self.raw.type(b"echo last words\r")
+        self.raw.out.expect(rb"\nlast words\r\n")
+        self.server.send_signal(signal.SIGTERM)
+        self.server.out.expect(rb" stopping-overdue ", timeout=60)
+        self.busy.unlink()
+        self.serve(script("vspc"), "run", "--config", self.config)
+        self.assertIn(b"\nlast words\n", self.ssh("log", "web1").out)

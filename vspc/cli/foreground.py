@@ -2,6 +2,7 @@
 
 import os
 import sys
+from threading import Timer
 from typing import Any
 
 from twisted.logger import Logger, globalLogBeginner
@@ -31,23 +32,16 @@ def _run(reactor: Any, service: VspcService, verbose: bool) -> int:
     # Once signals are handled: "started" in the log means that it can be stopped, too.
     reactor.callWhenRunning(service.startService)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    overdue: list[None] = []
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: _limit(reactor, overdue))
+    limit = Timer(STOP_TIMEOUT, _end_now, (log,))
+    limit.daemon = True
+    reactor.addSystemEventTrigger("before", "shutdown", limit.start)
     reactor.run()
-    if overdue:
-        # The interpreter would wait for the reactor's threads, one of which may never end.
-        Logger(namespace="vspc").error("stopping-overdue", seconds=STOP_TIMEOUT)
-        log.close()
-        os._exit(1)
+    limit.cancel()
     return 0
 
 
-def _limit(reactor: Any, overdue: list[None]) -> None:
-    """End the reactor after `STOP_TIMEOUT` seconds, with an entry in `overdue`."""
-
-    def crash() -> None:
-        overdue.append(None)
-        reactor.crash()
-
-    timer = reactor.callLater(STOP_TIMEOUT, crash)
-    reactor.addSystemEventTrigger("during", "shutdown", timer.cancel)
+def _end_now(log: ServerLog) -> None:
+    """End the process, in a thread: one that the reactor waits for at its end may never return."""
+    Logger(namespace="vspc").error("stopping-overdue", seconds=STOP_TIMEOUT)
+    log.close()
+    os._exit(1)

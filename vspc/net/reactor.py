@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 
 from vspc.common.clock import Cancellable
 
@@ -50,3 +52,19 @@ class ThreadRunner:
     def __call__(self, call: Callable[[], T]) -> Deferred[T]:
         """Never fires after the end of the reactor."""
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
+
+
+def in_own_thread(reactor: Any, call: Callable[[], T]) -> "Deferred[T]":
+    """What `call` returns, by a thread that nothing else waits for or occupies: what has to be done
+    before the process ends. Raises RuntimeError where the system has no thread.
+    """
+    done: Deferred[T] = Deferred()
+
+    def run() -> None:
+        try:
+            reactor.callFromThread(done.callback, call())
+        except Exception:
+            reactor.callFromThread(done.errback, Failure())  # type: ignore[no-untyped-call]
+
+    Thread(target=run, name="ending", daemon=True).start()
+    return done

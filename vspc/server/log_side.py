@@ -6,7 +6,6 @@ from collections.abc import Callable, Container, Set
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
 
 from vspc.alerts.matching import FoundLine
 from vspc.alerts.service import AlertContext, AlertService
@@ -20,6 +19,7 @@ from vspc.console.logs import LogStore
 from vspc.console.roster import Roster
 from vspc.log.log import Log
 from vspc.log.panics import PanicBox
+from vspc.net.reactor import in_own_thread
 from vspc.server.own_log import event_reporter
 
 
@@ -38,6 +38,7 @@ class LogSide:
         self, config: Config, clock: Clock, reactor: Any, failed: Callable[[], None]
     ) -> None:
         in_reactor: Callable[[Callable[[], None]], None]
+        self._reactor = reactor
         in_reactor = lambda call: reactor.callFromThread(call)  # noqa: E731, PLW0108  some have none
         self.log: Log | None = None
         if config.log.enabled:
@@ -147,7 +148,7 @@ class LogSide:
         self.panics.end()
         if self.log is not None:
             self.log.end()
-        return deferToThread(self._stop)
+        return in_own_thread(self._reactor, self._stop)
 
     def _stop(self) -> None:
         self.alerts.stop()

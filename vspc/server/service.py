@@ -14,7 +14,6 @@ from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall, deferLater
-from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
 
@@ -25,6 +24,7 @@ from vspc.config import Config
 from vspc.console.events import Appeared, Continued, Event, Renamed
 from vspc.doors.programs.door import SocketError
 from vspc.net.endpoints import CannotListen, raise_limit, shortage_warning
+from vspc.net.reactor import in_own_thread
 from vspc.net.tls import TlsError
 from vspc.server.config_files import start_warnings
 from vspc.server.handover.lifecycle import NO_MANAGER, ServiceManager
@@ -240,4 +240,4 @@ class VspcService(MultiService):
     def _stop_audit(self, _result: object) -> "Deferred[None]":
         self.parts.accounting.close()
         self.parts.audit.end()
-        return deferToThread(self.parts.audit.stop)
+        return in_own_thread(self._reactor, self.parts.audit.stop)
