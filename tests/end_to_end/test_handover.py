@@ -34,9 +34,13 @@ class HandoverTestCase(ServerTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.configure()
         program, *words = self.command
         self.unit = Unit(self, script(program), *words, "--config", self.config)
         self.served_by(self.unit.start())
+
+    def configure(self) -> None:
+        """Before the first start."""
 
     def connect(self, what: str) -> socket.socket:
         peer = socket.create_connection(("127.0.0.1", self.ports[what]))
@@ -145,6 +149,64 @@ class RawLines(HandoverTestCase):
         again.type(b"x")
         self.hears(guest, b"x")
         self.assertNotIn(b"login: ", again.out.data)
+
+
+class DialledLines(HandoverTestCase):
+    """A device that the server connects to."""
+
+    def configure(self) -> None:
+        self.device = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.device.close)
+        self.device.settimeout(DEADLINE)
+        self.scheme = "tcp"
+        self.dial()
+
+    def dial(self) -> None:
+        port = self.device.getsockname()[1]
+        connect = f'name = "device"\nconnect = "{self.scheme}://127.0.0.1:{port}"\n'
+        self.write_config("[[dial]]\n" + connect)
+
+    def accept(self) -> socket.socket:
+        peer, _ = self.device.accept()
+        self.addCleanup(peer.close)
+        peer.settimeout(DEADLINE)
+        return peer
+
+    def test_restarts_and_kills(self) -> None:
+        peer, said = self.accept(), b""
+        for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+            self.until_state("device")
+            self.unit.end(number)
+            peer.sendall(b"meanwhile\n")
+            said += b"meanwhile\n"
+            self.served_by(self.unit.start())
+            self.assertEqual(self.ssh("send", "device", "typed").status, 0)
+            self.hears(peer, b"typed")
+            expected = str(said.count(b"\n"))
+            peer.sendall(b"answer " + expected.encode() + b"\n")
+            said += b"answer " + expected.encode() + b"\n"
+            found = self.ssh("expect", "device", "--from", "0", "answer." + expected)
+            self.assertEqual(found.status, 0)
+        self.assertTrue(self.is_open(peer))
+        self.assertEqual(self.log_of("device"), said)
+        self.assert_no_defects()
+
+    def test_it_is_gone_from_the_configuration_or_is_another_one_after_a_restart(self) -> None:
+        peer = self.accept()
+        self.until_state("device")
+        self.scheme = "telnet"
+        self.dial()
+        self.restart()
+        self.assertEqual(peer.recv(1), b"")
+        peer = self.accept()
+        self.assertEqual(peer.recv(1), b"\xff")
+        self.until_state("device")
+        self.write_config("")
+        self.restart()
+        while peer.recv(1000):
+            pass
+        self.assertEqual(self.consoles()["device"]["state"], "away")
+        self.assert_no_defects()
 
 
 class UnderTwistd(HandoverTestCase):

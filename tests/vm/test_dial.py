@@ -140,8 +140,8 @@ class Connecting(DialTest):
         console.link.line.send_break()
         self.assertEqual(wire.take(), command(BRK))
 
-    def another_process(self, connect: str, **more: Any) -> tuple[Any, Wire]:
-        """Take up the only line, which was connected to `connect`: its protocol and its wire."""
+    def another_process(self, connect: str | None, **more: Any) -> tuple[Any, Wire]:
+        """Take up the only line, which `connect` is configured for: its protocol and its wire."""
         state = handed_over(saved(self.server))
         self.setUp()
         terms = Terms((), self.world.clock.seconds)
@@ -150,7 +150,7 @@ class Connecting(DialTest):
         (line,) = take_up.lines.values()
         line.makeConnection(wire)
         take_up.finish()
-        self.apply(entry(connect=connect, **more))
+        self.apply(*(() if connect is None else (entry(connect=connect, **more),)))
         self.advance(0)
         return line, wire
 
@@ -168,6 +168,22 @@ class Connecting(DialTest):
             self.assertEqual(self.state(), "waiting")
             self.advance(2)
             self.dialling.take().accept()
+
+    def test_what_is_changed_or_gone_since_another_process_connected_it(self) -> None:
+        for connect, reason in (("tcp://192.0.2.9:2", dial.CHANGED), (None, dial.GONE)):
+            self.setUp()
+            self.connected(connect="tcp://192.0.2.9:1")
+            line, wire = self.another_process(connect)
+            self.assertTrue(wire.disconnecting)
+            line.connectionLost(Failure(ConnectionDone()))
+            self.advance(2)
+            if connect is None:
+                self.assertEqual(self.reactor.dialled, [])
+                self.assertEqual(self.console().link.away_reason, reason)
+                self.assertEqual(self.console().dial_uri, "")
+            else:
+                self.assertEqual(self.dialling.take().port, 2)
+                self.assertEqual(self.console().dial_uri, connect)
 
     def test_one_that_another_process_has_connected_is_hung_up(self) -> None:
         self.connected(connect="tcp://192.0.2.9:1")

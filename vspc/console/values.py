@@ -72,6 +72,7 @@ class SavedConsole(Struct, frozen=True, omit_defaults=True):
     last_output: float | None = None
     away_reason: str = ""
     line: str | None = None
+    dial_uri: str = ""
 
 
 class SavedHistory(Struct, frozen=True):
@@ -166,6 +167,7 @@ def save_console(console: Console, roster: Roster, name: LineNames) -> SavedCons
         link.last_output,
         link.away_reason,
         name(link.line),
+        console.dial_uri,
     )
 
 
@@ -236,6 +238,7 @@ def _revive(saved: SavedConsole, vms: Mapping[Identity, Vm], roster: Roster) -> 
         saved.last_address,
     )
     console.service_uri = saved.service_uri
+    console.dial_uri = saved.dial_uri
     console.remote = None if saved.remote is None else RemoteSystem(saved.remote)
     console.history.restore(saved.history_end, b"")
     console.attachments.host_change = saved.host_change

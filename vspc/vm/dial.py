@@ -52,6 +52,9 @@ HANG_UP = 10.0
 REASON = 200
 """Characters of a reason."""
 
+CHANGED = "its entry in the configuration has changed"
+GONE = "it is no longer in the configuration"
+
 NOT_NEEDED = "connected when somebody attaches"
 
 FULL = "no listener, or all of its connections in use"
@@ -94,6 +97,8 @@ class Dialler:
         self._backoff = Backoff(LONGEST, SETTLED, context.jitter)
         self._due = 0.0  # when the next attempt may be made
         self._tried = float("-inf")
+        if console.dial_uri not in ("", self.entry.uri):
+            self._context.server.context.send(console.link.line, LineEvent.ENDED, CHANGED)
         # One that an earlier process has connected has no `DialledObserver`.
         self._line: Line | None = console.link.line
         self._is_adopted = self._line is not None
@@ -102,22 +107,14 @@ class Dialler:
         self._logged = ""  # the reason that the log has
         console.dial_uri = self.entry.uri
         context.server.roster.settle(console)
+        context.server.roster.changes.console(console.id)
         self._running = RunningCoroutine(self._run())
 
     # What changes from outside
 
-    def stop(self, reason: str) -> None:
-        """Connect no more, and close what there is."""
+    def stop(self) -> None:
+        """Connect no more; what is connected stays."""
         self._running.cancel()
-        self._hang_up(reason)
-
-    def release(self, reason: str) -> None:
-        """The console is not in the configuration any more: it goes as any other."""
-        self.stop(reason)
-        self.console.dial_uri = ""
-        if self.console.link.line is None:
-            self.console.link.stay_away(reason)
-        self._context.server.roster.settle(self.console)
 
     def update(self, plan: Plan) -> None:
         """The configuration was read again."""
@@ -129,7 +126,7 @@ class Dialler:
         # What is accepted from now on is what the new entry says.
         self.console.link.provenance = Provenance.PLAIN
         self._running.cancel()
-        self._hang_up("its entry in the configuration has changed")
+        self._hang_up(CHANGED)
         self._backoff = Backoff(LONGEST, SETTLED, self._context.jitter)
         self._due, self._logged = 0.0, ""
         self._running = RunningCoroutine(self._run())
@@ -289,7 +286,7 @@ class Diallers:
         for name in self._diallers.keys() - wanted.keys():
             dialler = self._diallers.pop(name)
             del self._by_console[dialler.console.id]
-            dialler.release("it is no longer in the configuration")
+            dialler.stop()
         for name, plan in wanted.items():
             known = self._diallers.get(name)
             if known is not None:
@@ -298,6 +295,21 @@ class Diallers:
             console = self._console(name)
             dialler = Dialler(self._context, plan, console)
             self._diallers[name] = self._by_console[console.id] = dialler
+        for console in list(self._context.server.roster):
+            if console.dial_uri and console.id not in self._by_console:
+                self._release(console)
+
+    def _release(self, console: Console) -> None:
+        """`console` is not in the configuration any more, now or since an earlier process: it goes
+        as any other.
+        """
+        server = self._context.server
+        server.context.send(console.link.line, LineEvent.ENDED, GONE)
+        console.dial_uri = ""
+        if console.link.line is None:
+            console.link.stay_away(GONE)
+        server.roster.settle(console)
+        server.roster.changes.console(console.id)
 
     def _console(self, name: str) -> Console:
         server = self._context.server
@@ -306,10 +318,10 @@ class Diallers:
         return known[0] if known else server.roster.open(claim)
 
     def stop(self) -> None:
-        """Connect no more."""
+        """Connect no more; what is connected stays, until the lines of the server are closed."""
         self._unsubscribe()
         for dialler in self._diallers.values():
-            dialler.stop("the server is shutting down")
+            dialler.stop()
 
     def condition(self) -> Mapping[str, int]:
         """For `status`: how many there are, and how many in which state."""
