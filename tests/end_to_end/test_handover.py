@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import vspc
 from tests.end_to_end.processes import DEADLINE, script
 from tests.end_to_end.server import ServerTestCase
 from tests.supervisor import Unit
@@ -374,6 +377,82 @@ class Damage(VMwareTestCase):
         self.assertIn("lost while the server was restarted", row["away_reason"])
         self.vm(b"again\n")
         self.assert_no_defects()
+
+
+NEXT_VERSION = {
+    "__init__.py": (('__version__ = "', '__version__ = "99.'),),
+    "console/values.py": (
+        ("\n\n\nclass SavedHistory(", '\n    of_the_next: str = "x"\n\n\nclass SavedHistory('),
+    ),
+    "vm/values.py": (
+        ("\n\n\nclass SavedServer(", "\n    of_the_next: int = 7\n\n\nclass SavedServer("),
+    ),
+    "server/handover/encoding.py": (
+        (
+            "    is_orderly: bool = False\n",
+            "    is_orderly: bool = False\n    of_the_next_version: float = 1.5\n",
+        ),
+    ),
+    "server/handover/writer.py": (
+        ("[moment, *self", '[moment, ((200, b"of the next version"), b"new"), *self'),
+    ),
+}
+"""What the next version of the package has more in its records, by file: a text and another one."""
+
+
+class Versions(VMwareTestCase):
+    def next_version(self) -> Path:
+        """The package of the next version, which writes each field of its records."""
+        place = self.directory / "next"
+        package = place / "vspc"
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(Path(vspc.__file__).parent, package, ignore=ignored)
+        for name, changes in NEXT_VERSION.items():
+            file = package / name
+            text = file.read_text().replace("omit_defaults=True", "omit_defaults=False")
+            for before, after in changes:
+                self.assertEqual(text.count(before), 1, before)
+                text = text.replace(before, after)
+            file.write_text(text)
+        return place
+
+    def test_there_and_back_with_live_lines(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"boot\n")
+        self.until_state("guest")
+        vm = self.vm()
+        ours, theirs = vspc.__version__, f"99.{vspc.__version__}"
+        here, there = dict[str, str](), {"PYTHONPATH": str(self.next_version())}
+        steps = (
+            (signal.SIGTERM, there, ours),
+            (signal.SIGKILL, there, theirs),
+            (signal.SIGKILL, here, theirs),
+            (signal.SIGTERM, there, ours),
+            (signal.SIGTERM, here, theirs),
+        )
+        said = b"boot\n"
+        for number, environment, before in steps:
+            self.unit.end(number)
+            self.unit.environment = environment
+            guest.sendall(b"meanwhile\n")
+            said += b"meanwhile\n"
+            self.served_by(self.unit.start())
+            expected = f" info lines-taken-up lines=2 version={before}\n"
+            self.assertIn(expected.encode(), self.server.out.data)
+            self.assertEqual(self.ssh("send", "guest", "typed").status, 0)
+            self.hears(guest, b"typed")
+            self.assertTrue(self.is_open(vm))
+            self.assert_no_defects()
+            if number is signal.SIGKILL and environment is here:
+                vm.sendall(sb(VMotionBegin(SEQUENCE)))
+                secret = self.hears_message(vm, 41)[len(SEQUENCE) :]
+        target = self.connect("telnet")
+        target.sendall(negotiation(WILL, VMWARE) + sb(VMotionPeer(SEQUENCE + secret)))
+        self.hears_message(target, 45)
+        target.sendall(sb(VmVcUuid(VC_UUID)) + sb(VmName(b"web01")) + sb(VMotionComplete(SEQUENCE)))
+        self.until_state("web01")
+        self.assertIn("moved", self.markers("web01"))
+        self.assertEqual(self.log_of("guest"), said)
 
 
 class FullStore(VMwareTestCase):

@@ -88,6 +88,32 @@ class Reckoned(RestoredCase):
         assert telnet is not None
         self.assertEqual(telnet.transport.tail, b"")
 
+    def reckoned_with(self, read: int) -> Reckoning:
+        """Of the second line `read` bytes more were read."""
+        found = self.found()
+        account = found.state.lines["l00001"].account
+        assert account is not None
+        other = TcpCounts(account.read + read, account.written)
+        return reckon(found, {"l00000": self.counts(), "l00001": other})
+
+    def test_output_of_the_target_of_a_migration_is_told_too(self) -> None:
+        self.scene.host("10.0.0.2").peer(self.host.begin())
+        self.scene.clock.advance(0)
+        self.assertEqual(self.reckoned_with(read=0).missing, {})
+        text = "output may be missing: 5 bytes were read by the server before it was killed"
+        missing = self.reckoned_with(read=5).missing
+        self.assertEqual(missing, {self.console.id: [f"{text}, from its other line"]})
+
+    def test_output_of_a_line_whose_console_is_not_decided_is_told_too(self) -> None:
+        self.scene.host("10.0.0.2").register()
+        self.scene.clock.advance(0)
+        self.assertEqual(self.reckoned_with(read=0).missing_elsewhere, [])
+        reckoning = self.reckoned_with(read=5)
+        text = "output may be missing: 5 bytes were read by the server before it was killed"
+        where = "from a line of 10.0.0.2 without a console"
+        self.assertEqual(reckoning.missing_elsewhere, [f"{text}, {where}"])
+        self.assertEqual(reckoning.missing, {})
+
     def test_it_is_not_known_how_much(self) -> None:
         reckoning = self.reckoned(None)
         (told,) = reckoning.missing[self.console.id]

@@ -97,6 +97,8 @@ class Handover:
                 self.server, reckoning.state, zones, terms, self._zero(), reckoning.resend
             )
             self._state, self._missing = found, reckoning.missing
+            for text in reckoning.missing_elsewhere:
+                self._log.warn("handover-incomplete", what=text)
         except BadState as error:
             self._log.error("handover-unreadable", what=str(error))
         else:

@@ -76,18 +76,21 @@ def _console_at(console: SavedConsole, at: LineProgress) -> SavedConsole:
 @define
 class Reckoning:
     """`state`, as far as another process can go on from it. `resend`: what lines are sent first, by
-    name; `missing`: what is to be told, by the ids of consoles.
+    name; `missing`: what is to be told, by the ids of consoles; `missing_elsewhere`: of lines that
+    have none.
     """
 
     state: SavedServer
     resend: dict[str, bytes] = field(factory=dict)
     missing: dict[str, list[str]] = field(factory=dict)
+    missing_elsewhere: list[str] = field(factory=list)
 
 
 def reckon(found: Assembled, counts: Mapping[str, TcpCounts | None]) -> Reckoning:
     """`found`, held against `counts` of the connections that were handed over, by their names."""
     lines, consoles = dict(found.state.lines), dict(found.state.consoles.consoles)
     reckoning = Reckoning(found.state)
+    migrations = _consoles_of_migrations(found.state)
     for name, line in found.state.lines.items():
         if name not in counts:
             continue
@@ -100,10 +103,31 @@ def reckon(found: Assembled, counts: Mapping[str, TcpCounts | None]) -> Reckonin
             after, told = _reckoned(console, difference)
             consoles[line.console] = after
             if told:
-                reckoning.missing[line.console] = told
+                reckoning.missing.setdefault(line.console, []).extend(told)
+        elif difference.missed != 0:
+            text = f"{_missed(difference)}, from its other line"
+            its = line.console or migrations.get(name)
+            if its is not None and its in consoles:
+                reckoning.missing.setdefault(its, []).append(text)
+            else:
+                text = f"{_missed(difference)}, from a line of {line.address} without a console"
+                reckoning.missing_elsewhere.append(text)
     kept = replace(found.state.consoles, consoles=consoles)
     reckoning.state = replace(found.state, lines=lines, consoles=kept)
     return reckoning
+
+
+def _consoles_of_migrations(state: SavedServer) -> dict[str, str]:
+    """The ids of the consoles that lines are on their way to, or from, by the lines' names."""
+    found = dict[str, str]()
+    for each in state.consoles.migrations.values():
+        found |= {name: each.console for name in (each.source, each.target) if name is not None}
+    return found
+
+
+def _missed(difference: Difference) -> str:
+    count = "it is not known how many" if difference.missed is None else difference.missed
+    return f"output may be missing: {count} bytes were read by the server before it was killed"
 
 
 def _difference(
@@ -129,10 +153,7 @@ def _reckoned(console: SavedConsole, difference: Difference) -> tuple[SavedConso
     told = list[str]()
     flow = console.input
     if difference.missed != 0:
-        count = "it is not known how many" if difference.missed is None else difference.missed
-        told.append(
-            f"output may be missing: {count} bytes were read by the server before it was killed"
-        )
+        told.append(_missed(difference))
         flow = evolve(flow, asked=(), since=0)
     if difference.oversent != 0 and flow.queue:
         count = sum(map(len, flow.queue))
