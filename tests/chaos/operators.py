@@ -31,6 +31,10 @@ MOST = re.compile(r"at most (\d+) bytes")
 """What a gap says that a kill left."""
 
 
+UNSENT = re.compile(rb" not sent\b| is away \(| this was not a vMotion")
+"""How a terminal tells that input may not have arrived: with a number, or with the line's end."""
+
+
 def gaps_told(text: str) -> list[Gap]:
     """The gaps in what was said on standard error."""
     return [_gap(int(match[1]), int(match[2]), match[0]) for match in LOST.finditer(text)]
@@ -47,6 +51,8 @@ class Actor(ABC):
     """Somebody on the console `console`. `typed` and `troubles` are for the oracle."""
 
     types = True
+    is_told = False
+    """Whether it reads what becomes of its input, until its command ends."""
 
     def __init__(self, clock: Any, operators: Operators, console: str, name: str) -> None:
         self.console = console
@@ -137,6 +143,8 @@ class Actor(ABC):
 class JsonProgram(Actor):
     """`raw --json` by the control socket, from where it was before."""
 
+    is_told = True
+
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, types: bool
     ) -> None:
@@ -176,7 +184,7 @@ class JsonProgram(Actor):
                 self._take(Seen(offset, b64decode(data)))
             case {"type": "event", "event": "lost", "start": start, "end": end}:
                 self._take(_gap(start, end, found["text"]))
-            case {"type": "event", "event": "refused" | "unsent" | "away"}:
+            case {"type": "event", "event": "refused" | "unsent" | "away" | "host-changed"}:
                 self.trouble()
 
     def _take(self, item: Item) -> None:
@@ -230,6 +238,8 @@ def _behind(gap: Gap, offset: int) -> Gap:
 class TerminalOperator(Actor):
     """The console on a terminal. `shown` is what each login saw."""
 
+    is_told = True
+
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, is_remote: bool
     ) -> None:
@@ -245,10 +255,10 @@ class TerminalOperator(Actor):
 
     def output(self, data: bytes) -> None:
         shown = self.shown[-1]
-        seen = max(0, len(shown) - 8)
+        seen = max(0, len(shown) - 40)
         shown += data
         self.seen_bytes += len(data)
-        if b"not sent" in shown[seen:]:
+        if UNSENT.search(shown, seen):
             self.trouble()
 
 

@@ -351,11 +351,18 @@ class Trouble:
 
 @frozen
 class Typist:
-    """What one operator typed, and the troubles that only he had."""
+    """What one operator typed, and the troubles that only he had.
+
+    `is_told`: he reads what is said of his input, in `troubles`, and nothing else explains a loss.
+    """
 
     typed: Sequence[Typed]
     troubles: Sequence[Trouble] = ()
+    is_told: bool = False
 
+
+SAID = 6.0
+"""Seconds after a loss until the operator has read of it, where his connection is slow."""
 
 REACTION = 1.5
 """Seconds after a trouble in which somebody may type who has not been told of it."""
@@ -417,11 +424,12 @@ class InputCheck:
         explained: list[Typed] = []
         until = ended
         times = dict(arrived)
-        troubles = [*self._troubles, *sent.troubles]
+        troubles = sent.troubles if sent.is_told else [*self._troubles, *sent.troubles]
+        late = SAID if sent.is_told else 0.0
         for each in reversed(sent.typed):
             if each.number in numbers:
                 until = times[each.number]
-            elif _explained(troubles, each.at, until):
+            elif _explained(troubles, each.at, until + late):
                 explained.append(each)
             else:
                 silent.append(each)

@@ -215,6 +215,15 @@ class Input(SynchronousTestCase):
         self.assertTrue(self.check(short, Trouble(0.0, 0.5)))
         self.assertEqual(self.check(self.typed(0, 1, 2), Trouble(4.0, 5.0)), [])
 
+    def test_who_is_told_has_no_other_reason_than_what_he_was_told(self) -> None:
+        typed = [Typed(number, float(number)) for number in range(5)]
+        received = [(2.5 + number, token("alice", number)) for number in (0, 1, 2, 4)]
+        check = InputCheck("web1", [Trouble(2.5, 3.5)])
+        for told_at, problems in ((None, 1), (1.0, 1), (3.2, 0), (60.0, 1)):
+            troubles = [] if told_at is None else [Trouble(told_at, told_at)]
+            found = check.check(received, {"alice": Typist(typed, troubles, True)}, 1000.0)
+            self.assertEqual(len(found), problems, told_at)
+
     def test_a_piece_of_what_was_lost(self) -> None:
         piece = token("alice", 3)[:9]
         cut = self.typed(0, 1, 2) + piece + self.typed(4)

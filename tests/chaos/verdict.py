@@ -9,7 +9,7 @@ from twisted.internet.threads import deferToThread
 from tests.chaos.adversary import Cast
 from tests.chaos.commands import Operators
 from tests.chaos.machines import Machine
-from tests.chaos.operators import JsonProgram, SshReader, TerminalOperator, gaps_told
+from tests.chaos.operators import Actor, JsonProgram, SshReader, TerminalOperator, gaps_told
 from tests.chaos.oracle import (
     Gap,
     InputCheck,
@@ -120,7 +120,7 @@ class Verdict:
 
     def _input(self, machine: Machine) -> list[str]:
         typists = {
-            each.name: Typist(each.typed, each.troubles)
+            each.name: Typist(each.typed, each.troubles, isinstance(each, Actor) and each.is_told)
             for each in self._cast.users
             if each.console == machine.name
         }
