@@ -6,6 +6,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, BOB, XTERM, Desk, FakeChannel
+from tests.console import screens
 from tests.log.inline import InlineWriter, Logged
 from tests.vm.support import Host
 from vspc.apps.verbs.context import VerbContext
@@ -333,6 +334,28 @@ class Restarts(LogTestCase):
         self.assertNotIn("one\r", channel.text)
         self.assertTrue(channel.text.endswith("prompt# "))
         self.assertEqual(self.say("log web01 -n 2").output, b"two\nprompt# ")
+
+    def test_a_gap_in_a_replay_is_told_in_its_place(self) -> None:
+        host = self.vm()
+        self.output(host, b"one\ntwo")
+        self.console.link.output_lost(1000, "too much")
+        self.output(host, b"three\nprompt# ")
+        channel = self.desk.say("console web01 replay=20", terminal=XTERM)
+        self.run_on()
+        told = r"two\s*\[output lost: too much[^]]*\(offsets 7 to 1007\)\]\s*three"
+        self.assertRegex(channel.text, told)
+        self.assertTrue(channel.text.endswith("prompt# "))
+
+    def test_no_screen_is_made_of_what_is_before_a_gap(self) -> None:
+        host = self.vm()
+        self.output(host, screens.VI)
+        self.console.link.output_lost(1000, "too much")
+        self.output(host, b"$ prompt")
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.run_on()
+        self.assertNotIn(b"\x1b[?1049h", channel.output)
+        self.assertRegex(channel.text, r"\[output lost: too much[^]]*\]")
+        self.assertTrue(channel.text.endswith("$ prompt"))
 
     def test_a_forgotten_console_does_not_come_back_but_its_log_does(self) -> None:
         host = self.vm()

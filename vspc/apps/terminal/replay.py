@@ -7,7 +7,7 @@ from vspc.apps.verbs.context import Call
 from vspc.common.text import safe_output
 from vspc.console.console import Console
 from vspc.console.log_reading import OutputLines
-from vspc.console.logs import LogView, Output
+from vspc.console.logs import LogView, Marker, MarkerKind, Output
 from vspc.net.waiting import within
 
 REPLAY_LINES = 20
@@ -34,7 +34,7 @@ async def last_lines(
     start = max(history.start, min(end, history.last_lines(lines, limit)))
     is_enough = not timed and (start > history.start or history.start == 0)
     return await _output(
-        call, console, start, end, is_enough, lambda kept: kept.last_lines(lines, limit)
+        call, console, start, end, is_enough, lambda kept: kept.last_lines(lines, limit), gaps=True
     )
 
 
@@ -43,7 +43,9 @@ async def last_output(call: Call, console: Console, size: int, end: int) -> tupl
     history = console.history
     start = max(history.start, end - size)
     is_enough = start > history.start or history.start == 0 or end - start >= size
-    found = await _output(call, console, start, end, is_enough, lambda _kept: end - size)
+    found = await _output(
+        call, console, start, end, is_enough, lambda _kept: end - size, gaps=False
+    )
     output = joined(found)
     return output, len(output) < end
 
@@ -55,9 +57,10 @@ async def _output(
     end: int,
     is_enough: bool,
     begin: Callable[[LogView], int],
+    gaps: bool,
 ) -> list[Output]:
     """What memory has from `start` to `end` if that `is_enough`, else what the log has from where
-    `begin` says. Nothing from before the operator may look back.
+    `begin` says. Nothing from before the operator may look back. `gaps`: as in `_read`.
     """
     context, history = call.context, console.history
     rest = [Output(start, 0.0, history.read(start, end - start))] if end >= start else []
@@ -67,7 +70,7 @@ async def _output(
         rest = []  # memory does not have the times of its bytes
     elif is_enough or not is_logged:
         return rest
-    question = ask(context, console, lambda kept: _read(kept, begin(kept), end, earliest))
+    question = ask(context, console, lambda kept: _read(kept, begin(kept), end, earliest, gaps))
     try:
         found = await within(context.clock, PATIENCE, question)
     except TimeoutError:
@@ -75,14 +78,30 @@ async def _output(
     return rest if found is None else found
 
 
-def _read(kept: LogView, start: int, end: int, earliest: float | None) -> list[Output]:
+def _read(kept: LogView, start: int, end: int, earliest: float | None, gaps: bool) -> list[Output]:
+    """Output of the log. A line tells of each gap in it, except at its end, where a prompt stands;
+    without `gaps` it begins behind the last one.
+    """
     start = max(kept.start, start)
     if earliest is not None:
         start = max(start, kept.since(earliest))
+    found, told = list[Output](), list[Output]()
     if start >= end:
-        return []
-    items = kept.read(start, end - start, end).items
-    return [item for item in items if isinstance(item, Output)]
+        return found
+    for item in kept.read(start, end - start, end).items:
+        if isinstance(item, Output):
+            found += [*told, item]
+            told.clear()
+        elif item.kind is MarkerKind.GAP and gaps:
+            told.append(Output(item.offset, item.at, _told(item)))
+        elif item.kind is MarkerKind.GAP:
+            found.clear()
+    return found
+
+
+def _told(gap: Marker) -> bytes:
+    text = f"output lost: {gap.text} (offsets {gap.offset} to {gap.end})"
+    return f"\r\n[{text}]\r\n".encode()
 
 
 def joined(found: Iterable[Output]) -> bytes:
