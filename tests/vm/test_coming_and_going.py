@@ -134,6 +134,13 @@ class Objects(Going):
     FEW = 4
     """Sets that hold one: of those with its name, live and all; of that without case; a UUID's."""
 
+    def setUp(self) -> None:
+        # What earlier tests of this process left is not counted, whenever it goes.
+        gc.collect()
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
+        super().setUp()
+
     def one(self, number: int, migrates: bool) -> None:
         """A VM comes and goes, perhaps in the middle of a vMotion, whose target may have come."""
         host = self.comes(number)
