@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -69,6 +70,10 @@ _TROUBLE = re.compile(
     rb"[Tt]raceback|Unhandled| critical | defect| line-defect|BEGIN OPENSSH PRIVATE|<\w+:\d{6}:"
 )
 """What the server's log must not have: defects of ours, keys, and what was typed."""
+
+
+_NUMBERS = re.compile(r"[0-9a-f]{16}|\d+")
+"""What differs between files and sockets of one kind."""
 
 
 class Lives:
@@ -219,9 +224,15 @@ class Lives:
         else:
             self.problems.append(f"life {self.number}: ended by itself")
 
-    def descriptors(self) -> int:
-        """How many it has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+    def descriptors(self) -> Counter[str]:
+        """What it has open: how many of each kind. Sockets are told apart by its own port."""
+        sockets = _sockets(self.pid)
+        found = Counter[str]()
+        for number in os.listdir(f"/proc/{self.pid}/fd"):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                target = os.readlink(f"/proc/{self.pid}/fd/{number}")
+                found[sockets.get(target) or _NUMBERS.sub("N", target)] += 1
+        return found
 
     def memory(self) -> int:
         """Its resident memory in bytes."""
@@ -318,6 +329,15 @@ class Lives:
                 ignore=shutil.ignore_patterns("control", "filler*"),
             )
         subprocess.run(["umount", "--lazy", str(self.state)], check=False)
+
+
+def _sockets(pid: int) -> dict[str, str]:
+    """Descriptors of TCP sockets, and what they are."""
+    found = {}
+    for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, local, _, state, *rest = line.split()
+        found[f"socket:[{rest[5]}]"] = f"TCP port {int(local[-4:], 16)} in state {state}"
+    return found
 
 
 def _copy(source: IO[bytes], target: Path) -> None:

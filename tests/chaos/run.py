@@ -46,9 +46,6 @@ STILL = 1.5
 MORE_MEMORY = 24 << 20
 """Bytes by which memory may grow from one measurement to the next."""
 
-MORE_DESCRIPTORS = 12
-"""The same for descriptors: some users are between two commands. Floods open many more."""
-
 UNCHANGED = 3.0
 """Seconds in which the number of descriptors does not change: those who left are gone."""
 
@@ -59,7 +56,7 @@ class Measure:
 
     life: int
     memory: int
-    descriptors: int
+    descriptors: Counter[str]
 
 
 class Chaos:
@@ -187,7 +184,7 @@ class Chaos:
     async def _still(self) -> None:
         """Until no descriptor is opened or closed for a while."""
         end = self._reactor.seconds() + SETTLE_LIMIT
-        before, since = -1, self._reactor.seconds()
+        before, since = Counter[str](), self._reactor.seconds()
         while self._reactor.seconds() < min(end, since + UNCHANGED):
             if (now := self.lives.descriptors()) != before:
                 before, since = now, self._reactor.seconds()
@@ -201,8 +198,10 @@ class Chaos:
                 continue
             if now.memory > before.memory + MORE_MEMORY:
                 self.problems.append(f"memory grows: {before}, then {now}")
-            if now.descriptors > before.descriptors + MORE_DESCRIPTORS:
-                self.problems.append(f"descriptors grow: {before}, then {now}")
+            change = Counter(now.descriptors)
+            change.subtract(before.descriptors)
+            if different := {kind: count for kind, count in change.items() if count}:
+                self.problems.append(f"other descriptors are open than before: {different}")
         self._measures.append(now)
 
     async def _check(self) -> None:
