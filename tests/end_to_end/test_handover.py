@@ -117,6 +117,7 @@ class RawLines(HandoverTestCase):
             said += b"answer %d\n" % round_
             answer = f"answer.{round_}"
             self.assertEqual(self.ssh("expect", "guest", "--from", "0", answer).status, 0)
+            self.assertEqual(self.states_open(), 1)
         self.assertTrue(self.is_open(guest))
         self.assertEqual(self.log_of("guest"), said)
         after = self.consoles()["guest"]
@@ -128,6 +129,12 @@ class RawLines(HandoverTestCase):
         self.assert_no_defects()
         self.unit.stop()
         self.assertFalse(self.is_open(guest))
+
+    def states_open(self) -> int:
+        """How many files of states the server has open: its own one."""
+        place = Path(f"/proc/{self.unit.process.pid}/fd")
+        files = [each for each in place.iterdir() if "vspc-state" in os.readlink(each)]
+        return len({each.stat().st_ino for each in files})
 
     def test_restarts(self) -> None:
         self.go_on_after(signal.SIGTERM)

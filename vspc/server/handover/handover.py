@@ -1,5 +1,6 @@
 """What this process goes on with, and what it leaves to the next one."""
 
+import os
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 
@@ -87,10 +88,11 @@ class Handover:
         """Make the consoles that were handed over, as long as there are no others; `terms` of a
         zone count for the lines in it.
         """
-        if self.received.state is None:
+        descriptor, self.received.state = self.received.state, None
+        if descriptor is None:
             return
         try:
-            found = read_state(self.received.state)
+            found = self._read(descriptor)
             counts = {name: tcp_counts(sock) for name, sock in self.received.lines.items()}
             reckoning = reckon(found, counts)
             self._take_up = TakeUp(
@@ -104,6 +106,12 @@ class Handover:
         else:
             for kind, count in found.unread.items():
                 self._log.error("handover-unreadable", what=f"{count} records of kind {kind}")
+
+    def _read(self, descriptor: int) -> Assembled:
+        try:
+            return read_state(descriptor)
+        finally:
+            os.close(descriptor)  # its memory is free as soon as the manager has let it go
 
     def _zero(self) -> float:
         """See `SavedServer`."""
