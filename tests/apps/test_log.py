@@ -9,10 +9,12 @@ from tests.apps.support import ALICE, BOB, XTERM, Desk, FakeChannel
 from tests.console import screens
 from tests.log.inline import InlineWriter, Logged
 from tests.vm.support import Host
+from vspc.apps.terminal.replay import REPLAY_BYTES
 from vspc.apps.verbs.context import VerbContext
 from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.logs import MarkerKind
+from vspc.log.log import PRIMED
 from vspc.vm.session import BUFFER, TOO_EARLY
 
 
@@ -334,6 +336,25 @@ class Restarts(LogTestCase):
         self.assertNotIn("one\r", channel.text)
         self.assertTrue(channel.text.endswith("prompt# "))
         self.assertEqual(self.say("log web01 -n 2").output, b"two\nprompt# ")
+
+    def test_its_ring_is_primed_with_64_kib_at_most(self) -> None:
+        said = b"".join(b"%063d\n" % n for n in range(2048))
+        host = self.vm()
+        for at in range(0, len(said), 8192):
+            self.output(host, said[at : at + 8192])
+        self.restart()
+        self.console.history._limit = 1 << 20
+        self.vm()
+        history = self.console.history
+        self.assertEqual(history.read(history.start, 1 << 20), said[-PRIMED:])
+
+    def test_a_short_replay_goes_back_16_kib_at_most(self) -> None:
+        self.output(self.vm(), b"".join(b"%d" % n + b"x" * 2000 + b"\n" for n in range(20)))
+        channel = self.desk.say("console web01", terminal=XTERM)
+        self.run_on()
+        self.assertTrue(REPLAY_BYTES - 2001 < channel.text.count("x") <= REPLAY_BYTES)
+        self.assertIn("12xx", channel.text)
+        self.assertNotIn("11xx", channel.text)
 
     def test_a_gap_in_a_replay_is_told_in_its_place(self) -> None:
         host = self.vm()

@@ -18,6 +18,7 @@ from vspc.config.values import Duration, Floor, Pattern, Size
 from vspc.console.console import Console
 from vspc.console.identity import Claim
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
+from vspc.log.console_log import BEFORE
 from vspc.log.recorder import LogBounds
 from vspc.log.writer import RETRY, TIDY_INTERVAL
 
@@ -403,6 +404,18 @@ class Churn(WholeLog):
             self.console(number)
         self.tick()
         self.assertEqual(sorted(self.logged.root.rglob("*")), before)
+
+    def test_lines_of_a_console_that_never_said_anything_leave_a_few_markers(self) -> None:
+        console = self.console()
+        for _ in range(BEFORE):
+            console.link.disconnect("gone")
+            console.link.connect(FakeLine())
+            self.tick()
+        console.link.output(b"at last")
+        self.tick()
+        markers = markers_of(self.items(console.id))
+        self.assertEqual(len(markers), BEFORE)
+        self.assertEqual(markers[-1].kind, MarkerKind.RECONNECTED)
 
 
 class Kills(WholeLog):

@@ -24,6 +24,7 @@ from vspc.console.history import LIMIT
 from vspc.console.input_flow import WAITING
 from vspc.net.scheduler import BYTES, EVENTS
 from vspc.ssh import limits
+from vspc.ssh.session import HOST_LIMIT
 from vspc.wire.ssh import string, uint32
 
 GIBIBYTE = 1 << 30
@@ -103,7 +104,7 @@ class ChannelTests(StormCase):
         self.open(b"\xff" * 60_000)
         self.bench.settle()
         self.assertEqual(2, len(self.client.got(OPEN_FAILURE)))
-        self.open(b"direct-tcpip", more=string(b"h" * 60_000) + bytes(12))
+        self.open(b"direct-tcpip", more=string(b"h" * (HOST_LIMIT + 1)) + bytes(12))
         self.bench.settle()
         self.assertTrue(self.client.lost)
         self.assert_others_are_well()
