@@ -55,6 +55,14 @@ class Checking(CliTest):
         self.assertEqual((status, err), (0, ""))
         return out
 
+    def test_the_summary_has_the_alerts_without_what_may_be_secret(self) -> None:
+        said = self.check(
+            '[[alert]]\nname = "oncall"\nbuiltin = ["panic"]\nwebhook = "https://example.com/T0KEN"\n'
+        )
+        expected = "panic of consoles *, once in 5m: webhook https://example.com/..."
+        self.assertIn(f"alert oncall: {expected}\n", said)
+        self.assertNotIn("T0KEN", said)
+
     def test_the_summary_says_who_is_asked_and_what_is_recorded_where(self) -> None:
         said = self.check("")
         for line in (

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from vspc.common.files import Disk
 from vspc.common.text import safe
 from vspc.common.values import written_duration, written_size
+from vspc.config.alert_settings import AlertSettings, named_alerts
 from vspc.config.checks import DEFAULT_ZONE
 from vspc.config.dials import entries
 from vspc.config.settings import (
@@ -68,7 +69,22 @@ def summary(config: Config) -> list[str]:
         lines.append(f"{what}: {safe(program.words[0]) if program else 'none'}")
     lines += [f"operator {name}: {_operator(o)}" for name, o in config.operators.items()]
     lines += [f"access: {_rule(rule)}" for rule in config.access]
+    lines += [_alert(each) for each in named_alerts(config.alert)]
     return lines + _audit(config.audit)
+
+
+def _alert(alert: AlertSettings) -> str:
+    """Without what may be secret: the path of a webhook, the arguments of a program."""
+    where = f"syslog {alert.syslog}"
+    if alert.url is not None:
+        where = f"webhook {alert.url.shown}"
+    elif alert.command is not None:
+        where = f"command {alert.command.words[0]}"
+    what = ", ".join(alert.patterns)
+    within = written_duration(alert.within)
+    consoles = ", ".join(map(str, alert.consoles))
+    text = f"alert {alert.name}: {what} of consoles {consoles}, once in {within}: {where}"
+    return safe(text, 400)
 
 
 def _dial(settings: DialSettings) -> str:
