@@ -52,7 +52,9 @@ class Actor(ABC):
 
     types = True
     is_told = False
-    """Whether it reads what becomes of its input, until its command ends."""
+    """Whether only what it reads explains input that is lost. Not yet: where a line is replaced
+    by a new one of its host, nobody is told that what the old one had taken may be lost.
+    """
 
     def __init__(self, clock: Any, operators: Operators, console: str, name: str) -> None:
         self.console = console
@@ -143,8 +145,6 @@ class Actor(ABC):
 class JsonProgram(Actor):
     """`raw --json` by the control socket, from where it was before."""
 
-    is_told = True
-
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, types: bool
     ) -> None:
@@ -193,6 +193,49 @@ class JsonProgram(Actor):
         self.offset = item.end
 
 
+class LogFollower(Actor):
+    """`log -f --raw` by the control socket, over restarts from where it was; gaps in the middle."""
+
+    types = False
+
+    def __init__(self, clock: Any, operators: Operators, console: str, name: str) -> None:
+        super().__init__(clock, operators, console, name)
+        self.items: list[Item] = []
+        self.offset = 0
+        self._errors = ""
+        self._gaps: list[Gap] = []
+
+    def begin(self) -> Command:
+        self._errors, self._gaps = "", []
+        words = ["log", self.console, "-f", "--raw", "--from", str(self.offset)]
+        return self._operators.local(words, self)
+
+    def output(self, data: bytes) -> None:
+        self.seen_bytes += len(data)
+        while self._gaps and self._gaps[0].offset - self.offset <= len(data):
+            gap = self._gaps.pop(0)
+            size = max(0, gap.offset - self.offset)
+            self._take(Seen(self.offset, data[:size]))
+            data = data[size:]
+            self._take(_behind(gap, self.offset))
+        self._take(Seen(self.offset, data))
+
+    def _take(self, item: Item) -> None:
+        self.items.append(item)
+        self.offset = item.end
+
+    def error(self, data: bytes) -> None:
+        *lines, self._errors = (self._errors + data.decode("utf-8", "replace")).split("\n")
+        told = [gap for line in lines for gap in gaps_told(line)]
+        self._gaps += [gap for gap in told if gap.end > self.offset]
+        if any("does not exist yet" in line for line in lines):
+            self.problems.append(f"{self.console}: shown up to {self.offset}, then {lines!r}")
+
+    def end(self, status: int | None) -> None:
+        if self._gaps and self._gaps[0].offset <= self.offset:
+            self._take(_behind(self._gaps[0], self.offset))
+
+
 class SshReader(Actor):
     """`raw --from` by ssh; exact bytes, gaps on standard error."""
 
@@ -237,8 +280,6 @@ def _behind(gap: Gap, offset: int) -> Gap:
 
 class TerminalOperator(Actor):
     """The console on a terminal. `shown` is what each login saw."""
-
-    is_told = True
 
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, is_remote: bool

@@ -19,6 +19,7 @@ from tests.chaos.machines import Machine
 from tests.chaos.operators import (
     Actor,
     JsonProgram,
+    LogFollower,
     Paster,
     Sender,
     SshReader,
@@ -96,6 +97,8 @@ class Chaos:
             Paster(reactor, operators, "vm8", "paster"),
             SshReader(reactor, operators, "vm5", "reader"),
             SshReader(reactor, operators, "vm2", "reader2"),
+            LogFollower(reactor, operators, "vm3", "follower"),
+            LogFollower(reactor, operators, "vm6", "follower2"),
         ]
         programs = [
             SocketProgram(reactor, console, kind, Relay(reactor, port), f"{kind}s")
@@ -178,7 +181,9 @@ class Chaos:
 
     def _progress(self) -> list[int]:
         return [
-            actor.offset for actor in self.cast.actors if isinstance(actor, JsonProgram | SshReader)
+            actor.offset
+            for actor in self.cast.actors
+            if isinstance(actor, JsonProgram | SshReader | LogFollower)
         ]
 
     async def _still(self) -> None:
@@ -225,7 +230,7 @@ class Chaos:
         gaps = sum(
             isinstance(item, Gap)
             for user in users
-            if isinstance(user, JsonProgram | SshReader)
+            if isinstance(user, JsonProgram | SshReader | LogFollower)
             for item in user.items
         )
         seen = {user.name: user.seen_bytes for user in users}

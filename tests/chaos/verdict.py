@@ -9,7 +9,14 @@ from twisted.internet.threads import deferToThread
 from tests.chaos.adversary import Cast
 from tests.chaos.commands import Operators
 from tests.chaos.machines import Machine
-from tests.chaos.operators import Actor, JsonProgram, SshReader, TerminalOperator, gaps_told
+from tests.chaos.operators import (
+    Actor,
+    JsonProgram,
+    LogFollower,
+    SshReader,
+    TerminalOperator,
+    gaps_told,
+)
 from tests.chaos.oracle import (
     Gap,
     InputCheck,
@@ -93,7 +100,7 @@ class Verdict:
             if actor.console != name:
                 continue
             found: list[str] = []
-            if isinstance(actor, JsonProgram | SshReader):
+            if isinstance(actor, JsonProgram | SshReader | LogFollower):
                 found += OutputCheck(machine.stream, lines).check(actor.items, complete=True)
                 found += disagreements(name, actor.items, log)
             elif isinstance(actor, TerminalOperator):
