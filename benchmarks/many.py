@@ -40,12 +40,13 @@ class Talkers:
     """VMs that print their lines, spread over the interval, until `over`; `count` of lines."""
 
     lines: list[socket.socket]
+    interval: float = INTERVAL
     over: Event = field(factory=Event)
     count: int = 0
 
     def run(self) -> None:
         """In a thread."""
-        pause = INTERVAL / len(self.lines)
+        pause = self.interval / len(self.lines)
         due = time.monotonic()
         while not self.over.is_set():
             for line in self.lines:

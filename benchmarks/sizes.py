@@ -11,17 +11,17 @@ import socket
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 from benchmarks.fair import cpu_of, identity, start_server
-from benchmarks.many import INTERVAL, Talkers
+from benchmarks.many import Talkers
 from tests.end_to_end.openssh import make_key
 
 PER_ADDRESS = 250
 
-RATE = 1 / INTERVAL
-"""Lines a second of a VM, of `Talkers`; half of the VMs talk so that it is one a VM."""
+DAY = 86400
 
 
 def resident(pid: int) -> int:
@@ -32,7 +32,11 @@ def resident(pid: int) -> int:
 
 def disk(directory: Path) -> int:
     """Bytes of the log."""
-    return sum(found.stat().st_size for found in directory.rglob("*") if found.is_file())
+    total = 0
+    for found in directory.rglob("*"):
+        with suppress(FileNotFoundError):  # it moved to a segment
+            total += found.stat().st_size if found.is_file() else 0
+    return total
 
 
 def connect(port: int, count: int) -> list[socket.socket]:
@@ -54,19 +58,21 @@ def measure(count: int, seconds: float) -> str:
         server, ports = start_server(Path(place))
         try:
             lines = connect(ports["telnet"], count)
-            talkers = Talkers(lines[:: int(RATE)])
+            talkers = Talkers(lines, 1.0)
             talking = Thread(target=talkers.run, daemon=True)
             talking.start()
             time.sleep(5.0)
+            log = Path(place, "state", "log")
             cpu, said, begun = cpu_of(server.pid), talkers.count, time.monotonic()
+            written = disk(log)
             time.sleep(seconds)
             passed = time.monotonic() - begun
+            written = disk(log) - written
             used, said = cpu_of(server.pid) - cpu, talkers.count - said
             descriptors = len(os.listdir(f"/proc/{server.pid}/fd"))
             memory = resident(server.pid)
             talkers.over.set()
             talking.join()
-            written = disk(Path(place, "state", "log")) if Path(place, "state").is_dir() else 0
         finally:
             server.kill()
             server.wait()
@@ -74,7 +80,8 @@ def measure(count: int, seconds: float) -> str:
             line.close()
     return (
         f"{count:6} VMs: {memory >> 20:5} MiB, {used / passed:5.1%} of a core at "
-        f"{said / passed:6.0f} lines/s, {descriptors:6} descriptors, {written >> 10} KiB of log"
+        f"{said / passed:6.0f} lines/s, {descriptors:6} descriptors, "
+        f"{written / passed * DAY / 1e9:.1f} GB of log a day, load {os.getloadavg()[0]:.1f}"
     )
 
 

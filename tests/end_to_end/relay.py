@@ -22,6 +22,10 @@ class Relay(socketserver.ThreadingTCPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
+    def turn(self, port: int) -> None:
+        """New connections go to another server; open ones stay where they are."""
+        self.target = ("127.0.0.1", port)
+
     def close(self) -> None:
         """Nobody comes through any more."""
         self.shutdown()
@@ -36,9 +40,13 @@ class _Connection(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        with socket.create_connection(
-            self.server.target, 30, source_address=self.server.source
-        ) as other:
+        try:
+            other = socket.create_connection(
+                self.server.target, 30, source_address=self.server.source
+            )
+        except OSError:  # nobody listens: this connection ends
+            return
+        with other:
             other.settimeout(None)
             back = threading.Thread(target=_pass, args=(other, self.request), daemon=True)
             back.start()

@@ -9,6 +9,8 @@ from tests.log.test_log import WholeLog
 from tests.log.test_store import ONE, TWO, ShelfTestCase
 from vspc.console.logs import Marker
 from vspc.log import records
+from vspc.log.entry import TROUBLED_RESERVE
+from vspc.log.failure_mark import RESTORED, FailureMark
 from vspc.log.records import DATA, FORGET, Record, pack_batch, reserve
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -94,6 +96,24 @@ class Killed(WholeLog):
         self.kill()
         (gap,) = self.gaps(console.id)
         self.assertGreaterEqual(most(gap), 1 << 29)
+
+    def test_behind_a_backup_offsets_go_on_far_away_also_if_its_server_had_stopped(self) -> None:
+        for clean in (True, False):
+            console = self.console()
+            console.link.output(b"in the backup")
+            self.tick()
+            world, root = World(), self.logged.log.store.root
+            FailureMark(root, RESTORED).set([])
+            self.logged.restart(world, clean=clean)
+            self.world = world
+            gap = self.gaps(console.id)[-1]
+            self.assertRegex(
+                gap.text,
+                f"^a backup was restored: output between {TIME} and {TIME} may be missing "
+                rf"\(offsets go on at {gap.end}\)$",
+            )
+            self.assertGreaterEqual(gap.end - gap.offset, TROUBLED_RESERVE)
+            self.assertFalse(FailureMark(root, RESTORED).is_set)
 
     def test_who_connects_while_the_disk_fails_uses_no_offset_twice(self) -> None:
         console = self.console()

@@ -38,6 +38,7 @@ JOURNAL_GONE = "the journal is missing or damaged: the last output may be missin
 KILLED = "the server was killed"
 CUT_OFF = "the machine stopped"
 DAMAGED = "the journal is damaged"
+RESTORED = "a backup was restored"
 
 _DIRECTORY = re.compile(r"[0-9a-f]{16}(\.[1-9][0-9]{0,8})?")
 
@@ -64,7 +65,9 @@ class _Loading:
         store, journal = self.store, self.store.journal
         store.disk.make(store.root / "consoles")
         self._discover()
-        before = PreviousProcess(failing=store.failure_mark.is_set)
+        before = PreviousProcess(
+            failing=store.failure_mark.is_set, restored=store.restored_mark.is_set
+        )
         for serial, record in journal.replay():
             before.take(record)
             if record.code == STOP:
@@ -82,12 +85,13 @@ class _Loading:
         store.inherited = len(journal.files())
         now = time.time_ns() // 1000
         begun = [start(store.boot_id, now), *self._mend(now, gone)]
-        if not before.stopped or before.damaged:
+        if not before.stopped or before.damaged or before.restored:
             begun += before.jumps(list(store.logs.values()), now, store.boot_id, self.ends)
         else:
             self._release()
         store.append(begun)
         store.failure_mark.clear()
+        store.restored_mark.clear()
         for log in [log for log in store.logs.values() if not log.begun]:
             del store.logs[log.id]
         self._close_segments()
@@ -178,6 +182,7 @@ class PreviousProcess:
     last: int = 0
     damaged: bool = False  # something of the journal is missing
     failing: bool = False  # the disk took nothing when it ended, reserves included
+    restored: bool = False  # its log is a backup, after which it went on
 
     def take(self, record: Record) -> None:
         """`record` comes next; one that is about the whole log, or about a console."""
@@ -195,17 +200,18 @@ class PreviousProcess:
         All output before `last` is in the journal, as all consoles share it. Of what came later
         a kill loses no more than the journal has announced; a machine that stopped may have lost
         that as well, so that only the offsets themselves are a bound. While the disk was failing
-        nothing was announced. `ends` are exact: of these
+        nothing was announced, and after a backup nothing is known. `ends` are exact: of these
         consoles it is known which offsets were used.
         """
         killed = self.boot_id in ("", boot_id) and not self.damaged
         why = DAMAGED if self.damaged else KILLED if killed else CUT_OFF
+        why = RESTORED if self.restored else why
         when = f"{_time(min(self.last, now))} and {_time(now)}"
         for log in logs:
             end, to, announced = log.end, log.reserved, log.announced
             log.reserved = log.announced = 0
             again = to - end
-            if self.failing:
+            if self.failing or self.restored:
                 to = announced = max(to, end + TROUBLED_RESERVE)
             if log.id in ends and killed:
                 if ends[log.id] > end:
@@ -216,9 +222,11 @@ class PreviousProcess:
                 continue
             most = max(0, announced - end) if killed else to - end
             text = f"{why}: output between {when} may be missing"
-            if to > end + most:
+            if self.restored or to > end + most:
                 text += f" (offsets go on at {to})"
-            yield gap(log.id, end, to, now, f"{text}, at most {most} bytes")
+            if not self.restored:
+                text += f", at most {most} bytes"
+            yield gap(log.id, end, to, now, text)
             if again > 0:
                 yield reserve(log.id, to + again, to + min(most, again), 0)
 

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vspc.common.files import Disk
 from vspc.log.console_log import ConsoleLog
-from vspc.log.failure_mark import FailureMark
+from vspc.log.failure_mark import RESTORED, FailureMark
 from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.markers import BootDetector
 from vspc.log.records import ABOUT, FORGET, NO_CONSOLE, REACHED, RESERVE, STOP, Record, reserve
@@ -93,6 +93,7 @@ class Store:
     logs: dict[bytes, ConsoleLog] = field(factory=dict, init=False)
     journal: Journal = field(init=False)
     failure_mark: FailureMark = field(init=False)
+    restored_mark: FailureMark = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
     inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
@@ -105,6 +106,7 @@ class Store:
     def __attrs_post_init__(self) -> None:
         self.journal = Journal(self.root / "journal", self.disk, self.report_problem)
         self.failure_mark = FailureMark(self.root)
+        self.restored_mark = FailureMark(self.root, RESTORED)
 
     def log(self, console: bytes) -> ConsoleLog:
         """The log of `console`, begun if there is none."""

@@ -1,11 +1,13 @@
 """`vspc backup` and `vspc restore`: what is in a backup, and what is refused."""
 
+import errno
 import io
 import os
 import stat
 import tarfile
 import tempfile
 from pathlib import Path
+from unittest import SkipTest
 from unittest.mock import patch
 
 import zstandard
@@ -28,6 +30,10 @@ from vspc.cli.backup.archive import (
 from vspc.cli.backup.restoring import STAGING, extract
 from vspc.common.files import Disk
 from vspc.common.state_dir import claim
+from vspc.log.failure_mark import RESTORED, FailureMark
+
+OWNER = 12345
+"""A user that nobody is."""
 
 GOOD = BackupHead("2026-01-01T00:00:00.000Z", "1", False).encoded()
 
@@ -170,6 +176,42 @@ class Restores(BackupTestCase):
         changed[len(whole) // 2] ^= 1
         self.backup.write_bytes(changed)
         self.assert_refused("vspc restore: ")
+
+    def test_behind_the_manifest_is_only_what_checks_the_whole_once_more(self) -> None:
+        self.back_up()
+        self.backup.write_bytes(self.backup.read_bytes()[:-1])
+        self.assertEqual(self.restore("--force")[0], 0)
+        self.assertEqual(self.files(), {"locks.json": b"locks", "audit.jsonl": b"one\ntwo\n"})
+
+    def test_with_a_log_the_first_start_is_told_that_it_is_that_of_a_backup(self) -> None:
+        self.back_up("--logs")
+        self.assertEqual(self.restore("--force")[0], 0)
+        self.assertTrue(FailureMark(self.state / "log", RESTORED).is_set)
+
+    def test_root_gives_all_to_the_owner_of_what_was_there(self) -> None:
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        self.back_up("--logs")
+        for path in (self.state, *self.state.rglob("*")):
+            os.chown(path, OWNER, OWNER)
+        self.assertEqual(self.restore("--force")[0], 0)
+        for path in (self.state, *self.state.rglob("*")):
+            self.assertEqual((path.stat().st_uid, path.stat().st_gid), (OWNER, OWNER), path)
+
+    def test_after_an_error_all_is_where_it_was(self) -> None:
+        self.back_up()
+        before = self.files()
+        rename, renamed = Path.rename, []
+
+        def fails(path: Path, target: Path) -> Path:
+            renamed.append(path)
+            if len(renamed) == 2:
+                raise OSError(errno.EIO, "Input/output error", str(path))
+            return rename(path, target)
+
+        self.patch(Path, "rename", fails)
+        self.assertEqual(self.restore("--force")[0], 1)
+        self.assertEqual({**self.files(), "lock": b""}, {**before, "lock": b""})
 
     def test_a_file_that_is_no_backup(self) -> None:
         self.backup.write_bytes(b"PK" * 1000)

@@ -2,15 +2,17 @@
 
 Small files are replaced as a whole, so that one that is open stays as it was. Files that are
 appended to are taken up to their size when they were opened, the audit file up to a whole line.
-The journal of the log is read before the segments that it moves to: what moved meanwhile is there
-twice, which a start knows from kills, and never in neither.
+The files of the log's journal are opened before the segments that it moves to, so that what moves
+meanwhile is in them, and are read after these, up to what was appended then: the journal has what
+the segments have, and more. A start knows from kills that something is in both.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from vspc.cli.backup.archive import CHUNK, is_safe
 from vspc.common.files import READ, Disk
@@ -19,6 +21,9 @@ from vspc.server.log_side import PANICS
 
 LOG, JOURNAL = "log", "journal"
 """The directory of the log, and that of its journal in it."""
+
+BEFORE = "before-"
+"""The beginning of the name of a directory with what was there before a restore, in a mount."""
 
 AGAIN = 5
 """Times that a directory is read again because files vanished: they have another name then."""
@@ -41,15 +46,58 @@ def open_files(state: Path, logs: bool, audit: Path) -> Iterator[OpenFile]:
     """All of them, opened one after the other; `audit` is the audit file. OSError."""
     state.stat()  # it is there
     for directory in [Path(), *_below(state, Path())]:
-        if directory.parts[:1] not in ((LOG,), (PANICS,)):
+        if not _is_apart(directory):
             yield from _files(state, directory, audit)
     if logs:
-        journal = Path(LOG, JOURNAL)
-        for directory in (journal, Path(LOG), Path(PANICS)):
-            yield from _files(state, directory, audit)
-            for below in _below(state, directory):
-                if below != journal:
-                    yield from _files(state, below, audit)
+        yield from _logs(state, audit)
+
+
+def _is_apart(directory: Path) -> bool:
+    """Whether it is the log's, or what a restore put aside."""
+    first = next(iter(directory.parts), "")
+    return first in (LOG, PANICS) or first.startswith(BEFORE)
+
+
+def _logs(state: Path, audit: Path) -> Iterator[OpenFile]:
+    journal = _Journal(state)
+    try:
+        journal.look()
+        for directory in (Path(LOG), Path(PANICS)):
+            for below in [directory, *_below(state, directory)]:
+                if below != journal.directory:
+                    for file in _files(state, below, audit):
+                        yield file
+                        journal.look()
+        yield from journal.take()
+    finally:
+        journal.close()
+
+
+@define(eq=False)
+class _Journal:
+    """Files of the journal, which stay open: the server deletes them."""
+
+    state: Path
+    directory: Path = Path(LOG, JOURNAL)
+    _open: dict[str, int] = field(factory=dict, init=False)
+
+    def look(self) -> None:
+        """Open what is new. OSError."""
+        for name in _names(self.state / self.directory):
+            path = self.directory / name
+            if name not in self._open and is_safe(path.as_posix()):
+                with suppress(FileNotFoundError):
+                    self._open[name] = Disk(spare=0).regular(self.state / path, READ)
+
+    def take(self) -> Iterator[OpenFile]:
+        """Each, up to its size now; whoever takes one closes it."""
+        for name in sorted(self._open):
+            yield _opened(self._open.pop(name), (self.directory / name).as_posix(), False)
+
+    def close(self) -> None:
+        """What was not taken."""
+        while self._open:
+            os.close(self._open.popitem()[1])
 
 
 def _below(state: Path, directory: Path) -> Iterator[Path]:
@@ -96,7 +144,10 @@ def _names(directory: Path) -> list[str]:
 
 
 def _open(path: Path, name: str, by_lines: bool) -> OpenFile:
-    descriptor = Disk(spare=0).regular(path, READ)
+    return _opened(Disk(spare=0).regular(path, READ), name, by_lines)
+
+
+def _opened(descriptor: int, name: str, by_lines: bool) -> OpenFile:
     try:
         found = os.fstat(descriptor)
         size = _whole_lines(descriptor, found.st_size) if by_lines else found.st_size

@@ -13,7 +13,7 @@ from vspc import __version__
 from vspc.cli.backup.archive import ArchiveError, BackupHead
 from vspc.cli.backup.contents import OpenFile, open_files
 from vspc.cli.backup.making import Made, write
-from vspc.cli.backup.restoring import extract, give, put_in_place, staging
+from vspc.cli.backup.restoring import STAYS, extract, give, mark, place_aside, put_in_place, staging
 from vspc.cli.setup.ownership import account
 from vspc.common.clock import rfc3339
 from vspc.common.state_dir import StateError, claim
@@ -105,16 +105,17 @@ def _restore(source: BinaryIO, state: Path, force: bool) -> int:
     with ExitStack() as stack:
         if there:
             stack.enter_context(claim(state))
-            if not force and any(found.name != "lock" for found in state.iterdir()):
+            if not force and any(found.name not in STAYS for found in state.iterdir()):
                 raise ArchiveError(f"{state} is not empty; --force moves it aside")
         else:
             state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         owner = _owner(state if there else None)
         directory = stack.enter_context(staging(state))
         restored = extract(source, directory)
+        mark(directory)
         give(directory, *owner)
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        aside = state.with_name(f"{state.name}.before-{now}") if there else None
+        aside = place_aside(state, now) if there else None
         put_in_place(directory, state, aside)
     head = restored.head
     what = "with logs" if head.logs else "without logs"

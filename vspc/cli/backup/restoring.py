@@ -30,10 +30,16 @@ from vspc.cli.backup.archive import (
     manifest_line,
     parse_head,
 )
+from vspc.cli.backup.contents import BEFORE, LOG
 from vspc.common.text import safe
+from vspc.log.failure_mark import RESTORED
 
 STAGING = ".vspc-restore-"
 """The beginning of the name of the directory, beside state_dir, that a backup is read into."""
+
+
+STAYS = frozenset({"lock", "lost+found"})
+"""What belongs to this process, or to the file system, and is not moved out of a mount."""
 
 
 @define
@@ -48,8 +54,11 @@ class Restored:
 
 @contextmanager
 def staging(state: Path) -> Iterator[Path]:
-    """An empty directory beside `state`, which is gone at the end unless it was moved. OSError."""
-    path = Path(tempfile.mkdtemp(prefix=STAGING, dir=state.parent))
+    """An empty directory beside `state`, or in it where that is a mount, which is gone at the end
+    unless it was moved. OSError.
+    """
+    where = state if state.is_mount() else state.parent
+    path = Path(tempfile.mkdtemp(prefix=STAGING, dir=where))
     try:
         yield path
     finally:
@@ -140,6 +149,12 @@ class _Extraction:
             raise ArchiveError("damaged: files of its manifest are missing")
 
 
+def mark(directory: Path) -> None:
+    """The first start is to know that its log, if there is one, is that of a backup. OSError."""
+    if (directory / LOG).is_dir():
+        (directory / LOG / RESTORED).touch(mode=0o600)
+
+
 def give(directory: Path, uid: int, gid: int) -> None:
     """All of `directory`, which only this process can reach, to its owner, with our modes."""
     for path, _, names in os.walk(directory):
@@ -149,15 +164,32 @@ def give(directory: Path, uid: int, gid: int) -> None:
                 os.chown(Path(path, name), uid, gid, follow_symlinks=False)
 
 
+def place_aside(state: Path, now: str) -> Path:
+    """Where what is in `state` is moved to: beside it, or into it where it is a mount."""
+    name = f"{BEFORE}{now}"
+    return state / name if state.is_mount() else state.with_name(f"{state.name}.{name}")
+
+
 def put_in_place(directory: Path, state: Path, aside: Path | None) -> None:
-    """`directory` becomes `state`; what is there is moved to `aside`, or is an empty directory.
-    After an error it is where it was. OSError.
+    """`directory` becomes `state`; what is there is moved to `aside`, or is an empty directory. A
+    mount stays where it is, and its contents are moved. After an error all is where it was.
+    OSError.
     """
-    if aside is not None:
-        state.rename(aside)
+    moves = [] if aside is None else [(state, aside)]
+    moves.append((directory, state))
+    if aside is not None and aside.parent == state:
+        aside.mkdir(mode=0o700)
+        found = directory.stat()
+        os.chown(aside, found.st_uid, found.st_gid)
+        stay = {*STAYS, directory.name, aside.name}
+        moves = [(path, aside / path.name) for path in state.iterdir() if path.name not in stay]
+        moves += [(path, state / path.name) for path in directory.iterdir()]
+    done: list[tuple[Path, Path]] = []
     try:
-        directory.rename(state)
+        for source, target in moves:
+            source.rename(target)
+            done.append((source, target))
     except OSError:
-        if aside is not None:
-            aside.rename(state)
+        for source, target in reversed(done):
+            target.rename(source)
         raise
