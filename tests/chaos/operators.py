@@ -31,7 +31,7 @@ MOST = re.compile(r"at most (\d+) bytes")
 """What a gap says that a kill left."""
 
 
-UNSENT = re.compile(rb" not sent\b| is away \(| this was not a vMotion")
+UNSENT = re.compile(rb" not sent\b| is away \(| this was not a vMotion| has a new connection ")
 """How a terminal tells that input may not have arrived: with a number, or with the line's end."""
 
 
@@ -52,9 +52,7 @@ class Actor(ABC):
 
     types = True
     is_told = False
-    """Whether only what it reads explains input that is lost. Not yet: where a line is replaced
-    by a new one of its host, nobody is told that what the old one had taken may be lost.
-    """
+    """Whether it reads what becomes of its input, until its command ends."""
 
     def __init__(self, clock: Any, operators: Operators, console: str, name: str) -> None:
         self.console = console
@@ -145,6 +143,8 @@ class Actor(ABC):
 class JsonProgram(Actor):
     """`raw --json` by the control socket, from where it was before."""
 
+    is_told = True
+
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, types: bool
     ) -> None:
@@ -184,7 +184,10 @@ class JsonProgram(Actor):
                 self._take(Seen(offset, b64decode(data)))
             case {"type": "event", "event": "lost", "start": start, "end": end}:
                 self._take(_gap(start, end, found["text"]))
-            case {"type": "event", "event": "refused" | "unsent" | "away" | "host-changed"}:
+            case {
+                "type": "event",
+                "event": "refused" | "unsent" | "away" | "host-changed" | "replaced",
+            }:
                 self.trouble()
 
     def _take(self, item: Item) -> None:
@@ -280,6 +283,8 @@ def _behind(gap: Gap, offset: int) -> Gap:
 
 class TerminalOperator(Actor):
     """The console on a terminal. `shown` is what each login saw."""
+
+    is_told = True
 
     def __init__(
         self, clock: Any, operators: Operators, console: str, name: str, is_remote: bool

@@ -367,6 +367,7 @@ CONDITIONS: tuple[Begins, ...] = (
 EVENTS = frozenset(
     {
         NoticeKind.BREAK,
+        NoticeKind.REPLACED,
         NoticeKind.HOST_CHANGED,
         NoticeKind.MAY_NOT_BREAK,
         NoticeKind.ATTACHED,

@@ -45,6 +45,19 @@ class MovedTest(LineServerTest):
         return new
 
 
+class ReplacedByItsHost(MovedTest):
+    def test_who_typed_at_the_line_that_broke_is_told(self) -> None:
+        self.alice.type(b"s")
+        again = self.scene.host(OLD)
+        again.register()
+        self.scene.clock.advance(5.1)
+        self.scene.turn()
+        told = f"web01 has a new connection from {OLD}: the previous line does not answer"
+        self.assertIn(f"{told}; up to 2 bytes of input may not have arrived", self.sink.notices)
+        self.alice.type(b"x")
+        self.assertTrue(again.wire.take().endswith(b"x"))
+
+
 class Moved(MovedTest):
     def test_ha_restart_of_a_host_that_vanished(self) -> None:
         new = self.restart()

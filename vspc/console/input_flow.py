@@ -128,6 +128,11 @@ class InputFlow:
         return self._queue.size
 
     @property
+    def unproven(self) -> int:
+        """Bytes sent to the line since its last answer: it may not have read them."""
+        return self._since + sum(self._asked)
+
+    @property
     def is_suspended(self) -> bool:
         """Whether the other end of the line has said that it takes no input for a while."""
         return self._line is not None and self._line.suspended
@@ -271,7 +276,7 @@ class InputFlow:
         if self._line is None or self.is_suspended or self._breaking is not None:
             return 0
         if not self._weak:
-            return UNANSWERED - self._since - sum(self._asked)
+            return UNANSWERED - self.unproven
         unacknowledged = self._line.unacknowledged()
         return UNANSWERED if unacknowledged is None else UNANSWERED - unacknowledged
 

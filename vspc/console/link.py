@@ -195,11 +195,14 @@ class VmLink:
         """`line` takes the place of the one that is there; what waited for that one is refused."""
         old = self.last_address
         self.line = None
+        unproven = self.input.unproven
         self.input.disconnect()
         # The pen first: what makes room must not let anyone type at the new line.
         self._change_host(old, line.address, how)
         self._show_unsent(self.input.drop(), why)
         self._forget(Condition.WAITING)
+        if not self._is_other_host(old, line.address):
+            self._show_replaced(line, why, unproven)
         self._take(line)
         self._publish(events.Replaced(self._console.ref, old, line.address, why))
 
@@ -257,13 +260,20 @@ class VmLink:
 
         Where the server connects to it, the configuration says which host is the right one.
         """
-        if not old or old == new or self._console.dial_uri:
+        if not self._is_other_host(old, new):
             return
         self.last_address = new
         self.unseen_change = change = HostChange(old, new, self._context.clock.wall())
         self._show(NoticeKind.HOST_CHANGED, old=old, new=new)
         self._console.attachments.host_changed(change)
         self._publish(events.HostChanged(self._console.ref, old, new, how))
+
+    def _is_other_host(self, old: str, new: str) -> bool:
+        return bool(old) and old != new and not self._console.dial_uri
+
+    def _show_replaced(self, line: Line, why: str, unproven: int) -> None:
+        rest = f"; up to {unproven} bytes of input may not have arrived" if unproven else ""
+        self._show(NoticeKind.REPLACED, address=line.address, why=why, unproven=rest)
 
     def host_change_seen(self) -> None:
         """An administrator has seen the last change of host."""

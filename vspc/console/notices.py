@@ -21,6 +21,7 @@ class NoticeKind(Enum):
     # The line
     AWAY = "{title} is away ({reason})"
     CONNECTED = "{title} is connected again, from {address}{after}"
+    REPLACED = "{title} has a new connection from {address}: {why}{unproven}"
     HOST_CHANGED = "{title} is on {new} now; it was on {old}, and this was not a vMotion"
     UNANSWERED = "{title} does not answer: {waiting} bytes wait"
     ANSWERED = "{title} answers again{where}{rest}"
