@@ -41,6 +41,7 @@ class Returning(ChooserTestCase):
         self.assertIn("restarting, back in a moment", before.text)
         self.consoles["web01"].link.output(b"meanwhile\r\n")
         again = self.login()
+        self.assertIn("[web01: you were here when the server restarted]", again.text)
         self.assertIn("web01 connected", again.text)
         self.assertIn("meanwhile", again.text)
         self.assertNotIn("booted", again.text)

@@ -121,6 +121,7 @@ class Dispatcher:
         if taken is None or console is None or not call.may_read(console):
             chooser.show()
         else:
+            call.remark(f"{safe(console.title)}: you were here when the server restarted")
             chooser.go_on(console, min(taken.offset, console.history.end))
 
 
