@@ -86,11 +86,11 @@ class Listening(ServerTestCase):
         names = unit.manager.names()
         self.config.write_text("[vm]\ntelnet = 1\n")
         self.assertRaises(AssertionError, unit.start)
+        self.assertEqual(unit.manager.names(), names)
         self.config.write_text(text)
         waiting = self.connect("telnet")
         self.served_by(unit.start())
         self.hears_telnet(waiting)
-        self.assertEqual(unit.manager.names(), names)
 
     def test_sockets_of_units(self) -> None:
         with (
