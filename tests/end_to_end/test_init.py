@@ -4,6 +4,7 @@ import os
 import pwd
 import stat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.config.test_load import KEY
 from tests.end_to_end.processes import ProcessTestCase, Size, script
@@ -38,8 +39,10 @@ class Asking(ProcessTestCase):
         if os.geteuid() != 0:
             return  # nobody else can give files away
         user = pwd.getpwnam("nobody")
-        self.directory.chmod(0o755)
-        made = self.directory / "made"
+        # Not below the directory of the tests, which is closed to others.
+        place = Path(self.enterContext(TemporaryDirectory(prefix="vspc-", dir="/tmp")))
+        place.chmod(0o755)
+        made = place / "made"
         words = ("--network", "10.0.0.0/24", "--key", KEY, "--user", user.pw_name)
         done = self.complete(script("vspc"), "init", made, *words)
         self.assertEqual(done.status, 0, done.err)
@@ -51,6 +54,18 @@ class Asking(ProcessTestCase):
             self.check(path, user.pw_uid, user.pw_gid, 0o600 if name else 0o700)
         said = self.complete(script("vspc"), "check", "--config", made / "vspc.toml")
         self.assertIn(b"user of the server: nobody\n", said.out)
+
+    def test_a_place_that_the_user_of_the_server_does_not_reach(self) -> None:
+        if os.geteuid() != 0:
+            return
+        self.directory.chmod(0o700)
+        made = self.directory / "made"
+        words = ("--network", "10.0.0.0/24", "--key", KEY, "--user", "nobody")
+        done = self.complete(script("vspc"), "init", made, *words)
+        self.assertEqual(done.status, 1)
+        self.assertIn(b"Permission denied for nobody, the user of the server", done.err)
+        self.assertEqual(len(done.err.splitlines()), 1)
+        self.assertFalse((made / "vspc.toml").exists())
 
     def check(self, path: Path, uid: int, gid: int, mode: int) -> None:
         found = path.stat()

@@ -6,6 +6,7 @@ could have put a link there.
 
 import os
 import pwd
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,8 @@ def run_as(owner: Account | None, work: Callable[[], int]) -> int:
             os.setuid(owner.uid)
             os.umask(0o077)
             status = work()
+        except BaseException:
+            traceback.print_exc()  # nothing else of this process tells of it
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

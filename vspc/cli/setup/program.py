@@ -128,6 +128,11 @@ def _keys(plan: _Plan, config: Config) -> int:
     except (HostKeyError, TlsError, StateError, AdviceError) as error:
         print(f"vspc init: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        hint = "" if plan.owner is None else f" for {plan.owner.name}, the user of the server"
+        where = safe(str(error.filename or config.state_dir))
+        print(f"vspc init: {where}: {error.strerror}{hint}", file=sys.stderr)
+        return 1
     for line in _made(plan, config, fingerprint_line(key, plan.host)):
         print(line)
     print(*_next(plan, uris), sep="\n", flush=True)
