@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -63,7 +64,13 @@ class Constraints(SynchronousTestCase):
             self.assertEqual(specifier.operator, "==", line)
             self.assertRegex(line, r"--hash=sha256:[0-9a-f]{64}")
             pinned[canonicalize_name(requirement.name)] = specifier.version
-        wanted = needed()
+
+        def of_pinned(name: str) -> list[str] | None:
+            """Of another version than the pinned one it says nothing: `make test-oldest`."""
+            is_pinned = name == "vspc" or version(name) == pinned.get(canonicalize_name(name))
+            return requires(name) if is_pinned else None
+
+        wanted = needed(of=of_pinned)
         remedy = "`make constraints` writes it anew"
         self.assertEqual(set(wanted) - {"vspc"} - set(pinned), set(), remedy)
         for name, requirements in wanted.items():
