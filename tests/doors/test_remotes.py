@@ -2,31 +2,26 @@
 
 import contextlib
 import threading
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.apps.support import ALICE, ROOT, XTERM, Desk, FakeChannel
-from tests.fakes import FakeThreads
-from tests.net.dialling import Dialling, lose
+from tests.apps.support import ALICE, ROOT, XTERM
+from tests.doors.remote_world import MOXA, WEB01, WILL, WONT, RemoteWorld
+from tests.net.dialling import lose
 from tests.vm.support import Host, secret
-from vspc.config.dial_allow import DialAllow, DialEntry
-from vspc.console.access import Access, Rule
 from vspc.console.attachment import Attachment
-from vspc.console.console import Console
 from vspc.console.events import VmRefused
 from vspc.console.input_flow import WAITING
-from vspc.console.remote import REMOTE, REMOTE_RIGHTS
+from vspc.console.remote import REMOTE
 from vspc.doors.remotes import bridge, remotes
-from vspc.doors.remotes.remotes import RemoteContext, Remotes
-from vspc.net.limits import Refusals, TokenBucket
-from vspc.net.outbound import LIMIT, LOOK_UP, Outbound
+from vspc.net.limits import TokenBucket
+from vspc.net.outbound import LIMIT, LOOK_UP
 from vspc.net.tls import TlsError
 from vspc.wire import telnet
-from vspc.wire.telnet import VMWARE, Data, Decoder, negotiation, subnegotiation
+from vspc.wire.telnet import Data, Decoder, negotiation
 from vspc.wire.vmware import (
     DoProxy,
     VmName,
@@ -34,88 +29,19 @@ from vspc.wire.vmware import (
     VMotionComplete,
     VMotionPeer,
     VmVcUuid,
-    WillProxy,
-    WontProxy,
-    encode,
 )
 
-MOXA = b"tcp://192.0.2.9:4001"
-WEB01 = b"web01".hex().encode().ljust(32, b"0")
-"""The UUID of the VM of that name, as it says it."""
 
-ALLOWED = ["192.0.2.0/24:*", "moxa-*.example:*"]
-
-WILL = subnegotiation(VMWARE, encode(WillProxy()))
-WONT = subnegotiation(VMWARE, encode(WontProxy()))
-
-
-class RemoteTest(SynchronousTestCase):
+class RemoteTest(RemoteWorld, SynchronousTestCase):
     """A server whose VMs may be connected to `allowed`."""
 
     def setUp(self) -> None:
-        self.desk = Desk()
-        everyone = self.desk.rules.rules
-        self.desk.rules = Access((*everyone, Rule(frozenset({REMOTE.name}), ("*",), REMOTE_RIGHTS)))
-        self.allowed = ALLOWED
-        self.own: list[tuple[str, int]] = []
-        self.dialling = Dialling()
-        self.threads = FakeThreads()
-        self.outbound = Outbound(
-            self.dialling.reactor, self.desk.clock, self.desk.fail, self.dialling.look_up
-        )
+        self.build()
         self.addCleanup(self.outbound.close)
-        context = RemoteContext(
-            self.desk.context,
-            self.outbound,
-            self.desk.server.scheduler,
-            lambda: DialAllow(tuple(map(DialEntry.parse, self.allowed))),
-            lambda address, port: (str(address), port) in self.own,
-            Refusals(),
-            self.threads,
-        )
-        self.remotes = Remotes(context)
-        self.desk.events.subscribe(self.remotes.handle)
 
     def tearDown(self) -> None:
         self.remotes.close("the test is over")
         self.assertEqual(self.desk.failures, 0)
-
-    def vm(self, uri: bytes = MOXA, name: bytes = b"web01", address: str = "10.0.0.1") -> Host:
-        """A VM that asks for `uri`."""
-        host = Host(self.desk, address, dial_allow=self.allowed)
-        uuid = name.hex().encode().ljust(32, b"0")
-        self.said = host.register(name, uuid, uri, b"C")
-        return host
-
-    def connected(self, uri: bytes = MOXA) -> tuple[Host, Any]:
-        """A VM, and the connection to what it asked for."""
-        host = self.vm(uri)
-        return host, self.dialling.take().accept()
-
-    @property
-    def console(self) -> Console:
-        (console,) = self.desk.roster
-        return console
-
-    @property
-    def state(self) -> str:
-        assert self.console.remote is not None
-        return self.console.remote.state
-
-    def operator(self) -> FakeChannel:
-        """Alice looks at the console."""
-        channel = self.desk.say("console web01", ALICE, XTERM)
-        self.turn()
-        return channel
-
-    def turn(self) -> None:
-        self.desk.turn()
-        self.desk.clock.advance(0)
-        self.desk.turn()
-
-    def wait(self, seconds: float) -> None:
-        self.desk.clock.advance(seconds)
-        self.turn()
 
 
 class Asking(RemoteTest):

@@ -98,10 +98,14 @@ class Client:
 
     def say(self, *chunks: bytes) -> bytes:
         """Send `chunks`; what came back until then."""
+        self.say_quietly(*chunks)
+        return self.heard()
+
+    def say_quietly(self, *chunks: bytes) -> None:
+        """Send `chunks`; what comes back stays on the wire."""
         for chunk in chunks:
             self.protocol.dataReceived(chunk)
             self.hall.settle()
-        return self.heard()
 
     def heard(self) -> bytes:
         """What has come since the last time."""
