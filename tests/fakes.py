@@ -10,13 +10,14 @@ from twisted.internet.task import Clock as TwistedClock
 from vspc.common.clock import Cancellable
 from vspc.common.serial import PortSettings
 from vspc.console.access import Operator, Rights
-from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
+from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.context import ConsoleContext, OutputObserver, Wakeups
 from vspc.console.events import Event, EventBus
 from vspc.console.history import LIMIT, Budget
 from vspc.console.identity import Claim, Provenance
 from vspc.console.notices import Notice, NoticeKind
+from vspc.console.output_cursor import Ended, Lost, OutputChunk
 from vspc.console.roster import Roster
 from vspc.console.session import Proof, Session
 
@@ -160,7 +161,7 @@ class FakeSink:
 
     def read(self, limit: int = 65536) -> None:
         assert self.attachment is not None
-        while (thing := self.attachment.next(limit)) is not None:
+        while (thing := self.attachment.cursor.next(limit)) is not None:
             match thing:
                 case OutputChunk(_, data):
                     self.output += data

@@ -4,12 +4,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import ALL, World, session
 from vspc.console import away, peers
-from vspc.console.attachment import NOTICES
 from vspc.console.connection_history import FORGOTTEN, REASON, ConnectionHistory
 from vspc.console.console import Console
 from vspc.console.events import Forgotten, VmRefused
 from vspc.console.modes import ASKED_LIMIT, TerminalModes
 from vspc.console.names import MATCHES, Ambiguous
+from vspc.console.output_cursor import NOTICES
 from vspc.console.pen_events import REASON_LIMIT as LOCK_REASON
 from vspc.console.quarantine import IN_ALL, PER_HOST, PER_VM, RING, Quarantine
 from vspc.console.session import REASON_LIMIT

@@ -47,7 +47,7 @@ class Reading(SynchronousTestCase):
         self.console.link.output(b"before")
         self.console.attachments.tell("here")
         self.console.link.output(b"after")
-        seen = [attachment.next(100) for _ in range(3)]
+        seen = [attachment.cursor.next(100) for _ in range(3)]
         self.assertEqual(
             [getattr(s, "data", getattr(s, "text", None)) for s in seen],
             [b"before", "here", b"after"],
@@ -271,7 +271,7 @@ class Lines(SynchronousTestCase):
         self.console.link.migrate()
         self.alice.type(b"twelve bytes")
         self.world.clock.advance(2.9)
-        self.assertFalse(self.alice.pending)
+        self.assertFalse(self.alice.cursor.pending)
         self.world.clock.advance(0.2)
         self.world.clock.advance(60)
         self.world.turn()

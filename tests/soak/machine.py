@@ -518,7 +518,7 @@ class Soak(RuleBasedStateMachine):
         name = f"op{len(self.people)}"
         attachment, sink = self.scene.attach(console, name)
         sink.stalled = stalled
-        start = attachment.offset
+        start = attachment.cursor.offset
         self.people.append(
             Person(name, console, attachment, sink, start, console.link.last_address)
         )

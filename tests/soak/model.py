@@ -134,7 +134,7 @@ def check_streams(data: bytes, allowed: Any, where: str) -> None:
 def check_read(person: Person) -> None:
     """What a reader was shown, and what he was told that he lost, is all there was."""
     shown = len(person.sink.output) + sum(end - start for start, end in person.sink.losses)
-    assert person.attachment.offset - person.start == shown, person.name
+    assert person.attachment.cursor.offset - person.start == shown, person.name
 
 
 def check_typed(connections: list[Connection], people: list[Person], liars: set[str]) -> None:

@@ -150,7 +150,7 @@ class ExactBridge(Program):
 
     def _tell(self, event: str, text: str, **facts: object) -> None:
         """Something that happened at this place of the output."""
-        shown = self._form.event(event, self._attachment.offset, text, facts)
+        shown = self._form.event(event, self._attachment.cursor.offset, text, facts)
         self._write(shown)
         if not shown:
             complain(self._channel, f"[{text}]")
@@ -298,7 +298,7 @@ class ExactBridge(Program):
             self._leave(FAILED)
 
     def _leave(self, status: int) -> None:
-        self._write(self._form.end(self._attachment.offset, status))
+        self._write(self._form.end(self._attachment.cursor.offset, status))
         self._stop()
         self._channel.finish(status)
 

@@ -8,11 +8,12 @@ from typing import Protocol, TypeVar
 from attrs import define, evolve, field, frozen
 
 from vspc.apps.verbs.context import FAILED, Call, VerbContext, VerbExit
-from vspc.console.attachment import Attachment, Ended, Lost, OutputChunk
+from vspc.console.attachment import Attachment
 from vspc.console.console import Console
 from vspc.console.history import History
 from vspc.console.logs import Item, LogPage, LogView, Marker, MarkerKind, Output
 from vspc.console.notices import Notice
+from vspc.console.output_cursor import Ended, Lost, OutputChunk
 from vspc.net.waiting import RunningCoroutine, Wakeup, sleep
 
 TOO_MUCH = "too much output meanwhile"
@@ -297,7 +298,7 @@ class Following:
 
     def _show(self, room: int) -> bool:
         """The next thing; False: there is none."""
-        match self._attachment.next(min(room, PIECE)):
+        match self._attachment.cursor.next(min(room, PIECE)):
             case OutputChunk(offset, data):
                 self.at = None
                 self._reader.take_output(offset, data)
@@ -307,7 +308,7 @@ class Following:
                 if not self._from_log and end - start > self._most:
                     self._miss(start, end - self._most, TOO_MUCH)
                     start = end - self._most
-                self._attachment.offset = start
+                self._attachment.cursor.offset = start
                 self._catching_up = RunningCoroutine(self._catch_up(start))
             case Lost(start, end):
                 self._miss(start, end, "")
@@ -340,17 +341,17 @@ class Following:
             for item in items:
                 if not self._is_over:
                     self._show_logged(item)
-        self._attachment.offset = cursor.offset
+        self._attachment.cursor.offset = cursor.offset
         self._context.clock.call_later(0, self.go_on)
 
     def _has_caught_up(self, offset: int) -> bool:
-        last = self._attachment.last
+        last = self._attachment.cursor.last
         starts = self._attachment.console.history.start
         return offset >= starts or (last is not None and offset >= last)
 
     def _show_logged(self, item: Item) -> None:
         if isinstance(item, Output):
-            last = self._attachment.last
+            last = self._attachment.cursor.last
             data = item.data if last is None else item.data[: max(0, last - item.offset)]
             if data:
                 self.at = item.at
@@ -367,7 +368,7 @@ class Following:
         """Go on from now; what has not been read is not wanted."""
         if self._catching_up is not None:
             self._catching_up.cancel()
-        self._attachment.offset = self._attachment.console.history.end
+        self._attachment.cursor.skip()
 
     def stop(self) -> None:
         """Read nothing more."""

@@ -127,7 +127,7 @@ class JsonLines(Form):
     def begin(self, attachment: Attachment) -> bytes:
         console = attachment.console.ref
         about = {"id": console.id, "name": console.name, "port": console.port, "zone": console.zone}
-        return _object("begin", attachment.offset, console=about)
+        return _object("begin", attachment.cursor.offset, console=about)
 
     def room(self, room: int) -> int:
         if room <= 0:

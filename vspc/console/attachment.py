@@ -1,10 +1,5 @@
-"""An operator's place on a console: a cursor into its output, and the way in for what is typed.
+"""An operator's place on a console: a cursor into its output, and the way in for what is typed."""
 
-What is to be shown comes from `Attachment.next`, one thing at a time and in order: bytes, exactly
-what was lost, or a one-line notice at the place in the stream where it happened.
-"""
-
-from collections import deque
 from enum import Enum
 from typing import Protocol
 
@@ -16,37 +11,8 @@ from vspc.console.history import History
 from vspc.console.input_flow import InputFlow
 from vspc.console.input_queue import InputAccount, amount
 from vspc.console.notices import Hint, Notice
+from vspc.console.output_cursor import OutputCursor
 from vspc.console.session import Session
-
-NOTICES = 64
-"""Notices that wait for a slow reader; more, and the oldest is dropped."""
-
-
-@frozen
-class OutputChunk:
-    """Bytes that the VM sent, from `offset`."""
-
-    offset: int
-    data: bytes
-
-
-@frozen
-class Lost:
-    """The reader was too slow: `start` to `end` (exclusive) are no longer kept (law 1).
-
-    With `why` nobody got them, for that reason.
-    """
-
-    start: int
-    end: int
-    why: str = ""
-
-
-@frozen
-class Ended:
-    """The last thing to show: later output is not for this reader."""
-
-    reason: str
 
 
 class AttachmentKind(Enum):
@@ -100,7 +66,7 @@ class Sink(Protocol):
     """Shows what an attachment has. No method may raise."""
 
     def ready(self) -> None:
-        """There is something to get with `Attachment.next`; once per reactor turn at most."""
+        """There is something to get from `Attachment.cursor`; once per reactor turn at most."""
 
     def writable(self) -> None:
         """`Attachment.type` takes bytes again."""
@@ -199,18 +165,16 @@ class AttachedConsole(EventSource, Protocol):
 
 
 class Attachment:
-    """One operator's place on one console. `offset` is the next byte to show."""
+    """One operator's place on one console. `cursor` has what is to be shown."""
 
     __slots__ = (
-        "_end",
-        "_notices",
         "account",
         "answers",
         "console",
+        "cursor",
         "kind",
         "lease",
         "must_ask",
-        "offset",
         "reads_only",
         "rights",
         "session",
@@ -235,7 +199,7 @@ class Attachment:
         self.session = session
         self.rights = rights
         self.sink = sink
-        self.offset = offset
+        self.cursor = OutputCursor(console.history, offset)
         self.since = since
         self.title = console.title  # as it was when the operator might still read it
         self.must_ask = False  # whether the pen has to be asked for: a key does not take it
@@ -245,8 +209,6 @@ class Attachment:
         self.used = 0.0  # when it typed last, in seconds for measuring, while it has the pen
         self.account = InputAccount(console, session)
         self.answers = InputAccount(console, session, is_answers=True)
-        self._notices: deque[tuple[int, Notice | Lost]] = deque(maxlen=NOTICES)
-        self._end: tuple[int, str] | None = None
 
     @property
     def operator(self) -> Operator:
@@ -263,16 +225,10 @@ class Attachment:
         """What it is now, for events."""
         kind = self.kind.value
         return AttachmentRef(
-            self.console.ref, self.session, self.rights, self.offset, self.since, kind
+            self.console.ref, self.session, self.rights, self.cursor.offset, self.since, kind
         )
 
     # Output
-
-    @property
-    def pending(self) -> bool:
-        """Whether `next` has something."""
-        ends = self._end is not None
-        return bool(self._notices) or ends or self.offset < self.console.history.end
 
     def notice(self, text: str, hint: Hint | None = None) -> None:
         """Show `text` once everything that the VM sent before now has been shown."""
@@ -280,62 +236,18 @@ class Attachment:
 
     def show(self, notice: Notice) -> None:
         """The same with a notice of any kind."""
-        self._notices.append((self.console.history.end, notice))
+        self.cursor.show(notice)
         self.console.attachments.mark()
 
     def lose(self, start: int, end: int, why: str) -> None:
         """`start` to `end` (exclusive) were not kept, because of `why`: show that there."""
-        self._notices.append((start, Lost(start, end, why)))
+        self.cursor.lose(start, end, why)
         self.console.attachments.mark()
 
     def end(self, reason: str) -> None:
         """Show what the VM has sent until now, then nothing more."""
-        if self._end is None:
-            self._end = (self.console.history.end, reason)
-            self.console.attachments.mark()
-
-    @property
-    def newest_notice(self) -> str:
-        """The text of the last notice that was not shown yet, or empty."""
-        newest = self._notices[-1][1] if self._notices else None
-        return newest.text if isinstance(newest, Notice) else ""
-
-    @property
-    def last(self) -> int | None:
-        """The offset at which it ends, after `end`."""
-        return None if self._end is None else self._end[0]
-
-    def next(self, limit: int) -> OutputChunk | Lost | Notice | Ended | None:
-        """What is to be shown next, at most `limit` (over 0) bytes of it."""
-        history = self.console.history
-        while self._notices and self._notices[0][0] <= max(self.offset, history.start):
-            start, shown = self._notices[0]
-            if isinstance(shown, Notice):
-                self._notices.popleft()
-                return shown
-            if self.offset < start:
-                lost = Lost(self.offset, start)
-                self.offset = start
-                return lost
-            self._notices.popleft()
-            if self.offset < shown.end:  # else it has read on from the log
-                lost = Lost(self.offset, shown.end, shown.why)
-                self.offset = shown.end
-                return lost
-        if self.offset < history.start:
-            lost = Lost(self.offset, history.start)
-            self.offset = history.start
-            return lost
-        end = min(self._notices[0][0] if self._notices else history.end, self.offset + limit)
-        if self._end is not None:
-            if self.offset >= self._end[0]:
-                return Ended(self._end[1])
-            end = min(end, self._end[0])
-        if end == self.offset:
-            return None
-        output = OutputChunk(self.offset, history.read(self.offset, end - self.offset))
-        self.offset = end
-        return output
+        self.cursor.end(reason)
+        self.console.attachments.mark()
 
     # Input
 

@@ -166,5 +166,5 @@ class Attachments:
 
 
 def _wake(attachment: Attachment) -> None:
-    if attachment.pending:
+    if attachment.cursor.pending:
         attachment.sink.ready()

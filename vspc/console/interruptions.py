@@ -34,7 +34,7 @@ def interrupted(sessions: Iterable[OpenSession]) -> list[Interruption]:
             for attachment in each.attachments:
                 if attachment.kind is AttachmentKind.TERMINAL:
                     name = attachment.session.operator.name
-                    yield Interruption(name, attachment.console.id, attachment.offset)
+                    yield Interruption(name, attachment.console.id, attachment.cursor.offset)
 
     return [each for each, _ in zip(found(), range(INTERRUPTED), strict=False)]
 

@@ -170,14 +170,14 @@ class TerminalBridge(Program):
             self._packets.feed(data)
             self._show_packetless()
         else:
-            self.attachment.offset -= len(data) - self._show(offset, data)
+            self.attachment.cursor.offset -= len(data) - self._show(offset, data)
 
     def _show_packetless(self) -> None:
         """Text that has come, without packets."""
         text, self._packets.text = self._packets.text, b""
         if not text:
             return
-        size = self._show(self.attachment.offset - len(text), text) if self.room() > 0 else 0
+        size = self._show(self.attachment.cursor.offset - len(text), text) if self.room() > 0 else 0
         self._packets.text = text[size:]
 
     def _show(self, offset: int, data: bytes) -> int:
@@ -233,7 +233,7 @@ class TerminalBridge(Program):
         that was shown, or as it is now, if not all of what follows is in memory. `pause`: so many
         seconds for what is on the terminal now.
         """
-        history, end = self.console.history, self.attachment.offset
+        history, end = self.console.history, self.attachment.cursor.offset
         end = end if end >= history.start else history.end
         painted = await current_screen(self.call, self.console, end)
         if painted is None:
@@ -241,11 +241,11 @@ class TerminalBridge(Program):
         if pause:
             await sleep(self.call.context.clock, pause)
         self.screen.paint(painted)
-        self.attachment.offset = max(history.start, end - painted.left_over)
+        self.attachment.cursor.offset = max(history.start, end - painted.left_over)
         return True
 
     async def _show_replay(self, lines: int) -> None:
-        end, timed = self.attachment.offset, self.times.are_shown
+        end, timed = self.attachment.cursor.offset, self.times.are_shown
         found = await last_lines(self.call, self.console, lines, end, timed)
         if text := replayed(found, self.times.at if timed else None):
             self.screen.replay(f"replay of the last {lines} lines", text)
@@ -356,7 +356,7 @@ class TerminalBridge(Program):
             return
         self.give_back()
         self._refusals.report()
-        offset = self.attachment.offset
+        offset = self.attachment.cursor.offset
         if owed := self._stop():
             self._channel.consumed(owed)
         choose(self.console, offset)

@@ -10,9 +10,10 @@ from vspc.apps.verb_input import refused_status
 from vspc.apps.verbs.context import Call, VerbExit
 from vspc.apps.verbs.grammar import Option
 from vspc.apps.verbs.kinds import WORD
-from vspc.console.attachment import Attachment, Ended, Sink
+from vspc.console.attachment import Attachment, Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice
+from vspc.console.output_cursor import Ended
 from vspc.console.session import Fact
 
 UNDER = Option("--lease", "type under the lease with this ID", WORD, value="ID")
@@ -24,14 +25,13 @@ class TypingSink(Sink):
     task: TypingTask | None = None
     attachment: Attachment | None = None
 
-    def __init__(self, call: Call, console: Console) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._console = console
 
     def ready(self) -> None:
         if self.attachment is not None:
-            self.attachment.offset = self._console.history.end
-            while isinstance(thing := self.attachment.next(1), Notice | Ended):
+            self.attachment.cursor.skip()
+            while isinstance(thing := self.attachment.cursor.next(1), Notice | Ended):
                 if isinstance(thing, Ended):
                     self.ended(thing.reason)
                     return
@@ -61,7 +61,7 @@ async def attached_task(
     operator if one is named. With `withdraws` what still waits then is not sent. Raises `VerbExit`.
     """
     call.require_place()
-    sink = TypingSink(call, console)
+    sink = TypingSink(call)
     attachment = console.attach(call.session, call.rights(console), sink, console.history.end)
     sink.attachment = attachment
     sink.task = task = TypingTask(call, console, attachment)

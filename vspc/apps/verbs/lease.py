@@ -10,10 +10,11 @@ from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parse
 from vspc.apps.verbs.help_text import rule
 from vspc.apps.verbs.kinds import TEXT, WAIT
 from vspc.common.clock import timestamp
-from vspc.console.attachment import Ended, Refusal, Sink
+from vspc.console.attachment import Refusal, Sink
 from vspc.console.console import Console
 from vspc.console.events import Event, PenReleased, PenTaken
 from vspc.console.notices import Notice
+from vspc.console.output_cursor import Ended
 from vspc.console.pen_events import LeaseEnded, PenUnlocked
 from vspc.console.pen_locking import LEASE_TIME, LOCK_LONGEST
 from vspc.net.waiting import Wakeup, within
@@ -139,9 +140,9 @@ class _Leasing(Sink):
 
     def ready(self) -> None:
         """Notices go to stderr; output is skipped."""
-        self._attachment.offset = self._console.history.end
+        self._attachment.cursor.skip()
         while True:
-            match self._attachment.next(1):
+            match self._attachment.cursor.next(1):
                 case Notice(text):
                     self._call.remark(text)
                 case Ended(reason):

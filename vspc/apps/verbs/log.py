@@ -38,12 +38,13 @@ from vspc.apps.verbs.log_options import (
 )
 from vspc.apps.verbs.panics import about_panic
 from vspc.apps.verbs.stream_search import SearchPattern
-from vspc.console.attachment import Ended, Lost, OutputChunk, Sink
+from vspc.console.attachment import Sink
 from vspc.console.console import Console
 from vspc.console.log_reading import OutputLines
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.console.names import reading_order
 from vspc.console.notices import Notice
+from vspc.console.output_cursor import Ended, Lost, OutputChunk
 from vspc.net.waiting import Wakeup, sleep
 
 IDLE = 2.0
@@ -227,11 +228,11 @@ class _Reader:
         call, console, output = self._call, self._console, self._call.output
         call.require_readable(console, self._title, FAILED)
         output.put(*self._format.pause())
-        events = _FollowSink(self._title, lambda: self._reached(attachment.offset), call)
+        events = _FollowSink(self._title, lambda: self._reached(attachment.cursor.offset), call)
         attachment = console.attach(call.session, call.rights(console), events, offset)
         try:
             while True:
-                match attachment.next(min(await output.room(), PIECE)):
+                match attachment.cursor.next(min(await output.room(), PIECE)):
                     case OutputChunk(start, data):
                         self._put(Output(start, call.context.clock.wall(), data))
                     case Lost(start):

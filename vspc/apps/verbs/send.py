@@ -11,9 +11,10 @@ from vspc.apps.verbs.grammar import NAME, Argument, Flag, Grammar, Option, Parse
 from vspc.apps.verbs.help_text import examples, rule
 from vspc.apps.verbs.kinds import TYPED, WAIT, UsageError
 from vspc.apps.verbs.output import INTERRUPT
-from vspc.console.attachment import Ended, Sink
+from vspc.console.attachment import Sink
 from vspc.console.console import Console
 from vspc.console.notices import Notice, NoticeKind
+from vspc.console.output_cursor import Ended
 from vspc.console.session import Fact
 from vspc.net.waiting import Wakeup
 
@@ -161,9 +162,9 @@ class Sending(Sink):
 
     def ready(self) -> None:
         """Notices go to stderr; output is skipped."""
-        self._attachment.offset = self._console.history.end
+        self._attachment.cursor.skip()
         while True:
-            match self._attachment.next(1):
+            match self._attachment.cursor.next(1):
                 case Notice(text, _, kind):
                     self._call.remark(text)
                     if kind is NoticeKind.MIGRATING:

@@ -20,12 +20,13 @@ from vspc.apps.verbs.limits import WorkPoolFull
 from vspc.apps.verbs.log_options import GREP, TIMESTAMPS, LogFormat
 from vspc.apps.verbs.stream_search import SearchPattern
 from vspc.common.text import plain_output, safe_output
-from vspc.console.attachment import Attachment, AttachmentKind, Ended, Lost, OutputChunk, Sink
+from vspc.console.attachment import Attachment, AttachmentKind, Sink
 from vspc.console.console import Console
 from vspc.console.events import Appeared, Connected, Event, Renamed
 from vspc.console.logs import Item, Marker, MarkerKind, Output
 from vspc.console.names import NotFound, reading_order
 from vspc.console.notices import Notice
+from vspc.console.output_cursor import Ended, Lost, OutputChunk
 from vspc.net.waiting import Wakeup, sleep
 
 WATCHED = 2048
@@ -163,9 +164,9 @@ class _Source(Sink):
     def skip(self) -> Marker:
         """Go on with the last lines; what is left out."""
         attachment, history = self.attachment, self.console.history
-        start = attachment.offset
-        attachment.offset = max(start, history.last_lines(TAIL_LINES, TAIL))
-        return _left_out(start, attachment.offset)
+        start = attachment.cursor.offset
+        attachment.cursor.offset = max(start, history.last_lines(TAIL_LINES, TAIL))
+        return _left_out(start, attachment.cursor.offset)
 
 
 def _left_out(start: int, end: int, why: str = SLOW) -> Marker:
@@ -252,7 +253,7 @@ class _Watch:
         source.attachment = console.attach(
             call.session, call.rights(console), source, begin, kind, reads_only=True
         )
-        if source.attachment.pending:
+        if source.attachment.cursor.pending:
             self._mark(source)
 
     def _leave(self, source: _Source) -> None:
@@ -306,7 +307,7 @@ class _Watch:
         if source.over:
             self._leave(source)
             return
-        if source.attachment.pending:
+        if source.attachment.cursor.pending:
             self._is_behind = True
             self._ready[source] = since
         if source.format.waits:
@@ -315,8 +316,8 @@ class _Watch:
     async def _read(self, source: _Source) -> int:
         """Show one share of what a console has; how many bytes."""
         count, attachment = 0, source.attachment
-        while count < SHARE and not source.over and attachment.pending:
-            match attachment.next(SHARE - count):
+        while count < SHARE and not source.over and attachment.cursor.pending:
+            match attachment.cursor.next(SHARE - count):
                 case OutputChunk(start, data):
                     count += len(data)
                     await self._feed(source, Output(start, self._clock.wall(), data))

@@ -44,7 +44,7 @@ def _toggle_times(terminal: OperatorTerminal) -> None:
     hint = terminal.keys_for("t", "; {} hides them")
     terminal.screen.line(f"times of lines are shown: {times.zone_name}{hint}")
     rows = 24 if window is None else window.rows
-    times.show(terminal.attachment.offset, rows, terminal.screen.is_at_margin)
+    times.show(terminal.attachment.cursor.offset, rows, terminal.screen.is_at_margin)
 
 
 def _repaint(terminal: OperatorTerminal) -> None:

@@ -58,7 +58,8 @@ class Meanwhile:
     @property
     def text(self) -> str:
         """`12 new lines`, empty if there is nothing new; with the newest notice."""
-        new, notice = self._counted - self._attachment.offset, self._attachment.newest_notice
+        cursor = self._attachment.cursor
+        new, notice = self._counted - cursor.offset, cursor.newest_notice
         count = f"{new} new bytes" if new > 0 else ""
         if self._lines and new > 0:
             count = f"{self._lines} new line{'' if self._lines == 1 else 's'}"
@@ -73,7 +74,7 @@ class SearchMode(InputMode):
 
     def __init__(self, terminal: OperatorTerminal, text: str = "") -> None:
         self._terminal = terminal
-        self._model = SearchModel(terminal.attachment.offset)
+        self._model = SearchModel(terminal.attachment.cursor.offset)
         self._meanwhile = Meanwhile(terminal.attachment)
         clock = terminal.call.context.clock
         self._keyboard = Keyboard(clock, self._late)
