@@ -15,7 +15,7 @@ from vspc.console.access import Access
 from vspc.console.console import Console
 from vspc.console.logs import MarkerKind
 from vspc.log.log import PRIMED
-from vspc.vm.session import BUFFER, TOO_EARLY
+from vspc.vm.early_output import BUFFER, TOO_EARLY
 
 
 class LogTestCase(SynchronousTestCase):

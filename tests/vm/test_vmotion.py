@@ -16,7 +16,7 @@ from vspc.console.migration import TABLE, Act, MigrationEvent, step
 from vspc.console.migration import MigrationState as Migration
 from vspc.net.limits import Allow
 from vspc.vm.context import Zone
-from vspc.vm.session import BUFFER, TOO_EARLY
+from vspc.vm.early_output import BUFFER, TOO_EARLY
 from vspc.wire.vmware import (
     DoProxy,
     VmName,

@@ -20,6 +20,7 @@ from vspc.console.identity import Claim, OldLine
 from vspc.vm.assignment import Assignment, identified_claim, proved_claim
 from vspc.vm.contenders import put_first
 from vspc.vm.context import LineContext, Zone
+from vspc.vm.early_output import EarlyOutput
 from vspc.vm.lines.vmware import VMwareLine
 from vspc.vm.mismatch import at_telnet
 from vspc.vm.ports import VmLine
@@ -36,12 +37,6 @@ LINGER = 5.0
 SUSPECT = 600.0
 """Seconds that a line stays suspect before it is closed."""
 
-BUFFER = 64 * 1024
-"""Bytes of output that are kept until a line has a console; of the oldest its console has a gap."""
-
-TOO_EARLY = "too much came before the line had its console"
-"""Why there is that gap; or of what a line in quarantine sent before what the console has."""
-
 _Do = Callable[Concatenate["LineSession", ...], object]
 
 _SHOWN = (LineAction.SHOW_OUTPUT,)
@@ -55,9 +50,7 @@ class LineSession:
     """A `LineObserver` for the layers of its line, a `LineHandle` for its parts and other lines.
 
     `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
-    `buffered` is output without a console, of which the first `dropped_bytes` are gone already.
-    `limit` is the time limit of its role;
-    `quarantine_output`: when it sent output last while it was quarantined, seconds since 1970.
+    `limit` is the time limit of its role.
     """
 
     __slots__ = (
@@ -65,13 +58,11 @@ class LineSession:
         "_counted",
         "_probers",
         "assignment",
-        "buffered",
         "claim",
         "console",
-        "dropped_bytes",
+        "early_output",
         "limit",
         "line",
-        "quarantine_output",
         "reports",
         "role",
         "vmotion",
@@ -91,9 +82,7 @@ class LineSession:
         self.role = role
         self.console: Console | None = None
         self.claim: Claim | None = None
-        self.buffered = bytearray()
-        self.dropped_bytes = 0
-        self.quarantine_output: float | None = None
+        self.early_output = EarlyOutput()
         self.limit = Timer(context.clock)
         self.reports = Reports(context, self)
         self.assignment = Assignment(context, self, self.reports)
@@ -177,21 +166,6 @@ class LineSession:
         assert self.console is not None
         return self.console
 
-    def buffer_output(self, data: bytes) -> None:
-        """Keep `data` until the line has a console."""
-        self.buffered += data
-        over = len(self.buffered) - BUFFER
-        if over > 0:
-            self.dropped_bytes += over
-            del self.buffered[:over]
-
-    def _take_buffered(self) -> tuple[int, bytes]:
-        """How many bytes were dropped, and those that followed; none are left."""
-        taken = self.dropped_bytes, bytes(self.buffered)
-        self.dropped_bytes = 0
-        self.buffered.clear()
-        return taken
-
     def _show_output(self, data: bytes) -> None:
         console = self.its_console
         console.link.output(data)
@@ -267,7 +241,7 @@ class LineSession:
         self.assignment.decide()
 
     def _lead(self, console: Console) -> None:
-        """It is the line of `console` now: name, buffered output and a waiting BEGIN go there."""
+        """It is the line of `console` now: name, early output and a waiting BEGIN go there."""
         self.console = console
         if self.claim is not None and self._has_sent_name:
             self._context.roster.rename(console.vm, self.claim.name)
@@ -276,32 +250,21 @@ class LineSession:
         self._context.roster.settle(console)
         if self.line.settings is not None:
             self._show_port(self.line.settings)
-        last, self.quarantine_output = self.quarantine_output, None
-        dropped, output = self._take_buffered()
-        if last is not None and (console.link.last_output or 0) > last:
-            dropped, output = dropped + len(output), b""  # older than what the console has
-        self._context.tally.lost_bytes += dropped
-        self._show_buffered(console, dropped, output)
+        self.early_output.drop_older(console.link.last_output)
+        self._context.tally.lost_bytes += self.early_output.dropped
+        self.early_output.show_on(console)
         self.vmotion.decide_pending()
-
-    def _show_buffered(self, console: Console, dropped: int, output: bytes) -> None:
-        if dropped:
-            console.link.output_lost(dropped, TOO_EARLY)
-        if output:
-            console.link.output(output)
 
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
         console.link.connect(self.line)
         if self.line.settings is not None:
             self._show_port(self.line.settings)
-        self._show_buffered(console, *self._take_buffered())
+        self.early_output.show_on(console)
 
     def _leave_quarantine(self) -> None:
         console = self.its_console
-        history, self.quarantine_output = console.history, console.link.last_output
-        self.dropped_bytes += history.start
-        self.buffer_output(history.read(history.start, history.end - history.start))
+        self.early_output.append_history(console.history, console.link.last_output)
         self._free_console()
 
     def _free_console(self, *_: object) -> None:
@@ -345,7 +308,7 @@ class LineSession:
     # The end
 
     def _report_lost_output(self, *_: object) -> None:
-        lost = self.dropped_bytes + len(self.buffered)
+        lost = len(self.early_output)
         if lost:
             self._context.tally.lost_bytes += lost
             self.reports.note("vmotion-output-dropped", bytes=lost)
@@ -384,6 +347,10 @@ def _by_assignment(call: Callable[Concatenate[Assignment, ...], object]) -> _Do:
     return lambda line, *facts: call(line.assignment, *facts)
 
 
+def _by_early_output(call: Callable[Concatenate[EarlyOutput, ...], object]) -> _Do:
+    return lambda line, *facts: call(line.early_output, *facts)
+
+
 def _by_reports(call: Callable[Concatenate[Reports, ...], object]) -> _Do:
     return lambda line, *facts: call(line.reports, *facts)
 
@@ -396,7 +363,7 @@ _A = LineAction
 
 _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
     {
-        _A.BUFFER_OUTPUT: LineSession.buffer_output,
+        _A.BUFFER_OUTPUT: _by_early_output(EarlyOutput.append),
         _A.SHOW_OUTPUT: LineSession._show_output,
         _A.SHOW_BREAK: LineSession._show_break,
         _A.SHOW_PORT: LineSession._show_port,
@@ -404,7 +371,7 @@ _ACTIONS: Mapping[LineAction, _Do] = MappingProxyType(
         _A.SHOW_FLOW: LineSession._show_flow,
         _A.RESUME_INPUT: LineSession._resume_input,
         _A.ANSWER_PROBERS: LineSession._answer_probers,
-        _A.CLEAR_BUFFER: LineSession._take_buffered,
+        _A.CLEAR_BUFFER: _by_early_output(EarlyOutput.clear),
         _A.NOTE_NAME: LineSession._note_name,
         _A.RENAME_VM: LineSession._rename_vm,
         _A.REPORT_UUID_CHANGE: LineSession._report_uuid_change,

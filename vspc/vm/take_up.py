@@ -106,9 +106,7 @@ class TakeUp:
         server = self._server
         session = LineSession(server.context, line, zone, saved.role)
         session.claim = saved.claim
-        session.buffered += saved.buffered
-        session.dropped_bytes = saved.dropped
-        session.quarantine_output = saved.quarantine_output
+        session.early_output.restore(saved.buffered, saved.dropped, saved.quarantine_output)
         if saved.limit_due is not None:
             session.start_limit(self._left(saved.limit_due))
         if session.role in UNIDENTIFIED:
