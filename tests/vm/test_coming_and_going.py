@@ -127,6 +127,7 @@ class Objects(Going):
         "Pen",
         "PenLine",
         "PenLocking",
+        "LinkNotices",
         "Approvals",
     )
     OF_ITS_VM = ("Vm", "_Claimants")

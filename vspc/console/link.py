@@ -4,11 +4,9 @@ A line changes by vMotion, which is proved, or otherwise: then nothing has prove
 same VM, and those who type are told, and have to ask for the pen again.
 """
 
-from enum import Enum
 from typing import Protocol
 
 from vspc.common.clock import Cancellable, cancel
-from vspc.common.values import duration_text
 from vspc.console import events
 from vspc.console.attachments import Attachments
 from vspc.console.context import ConsoleContext
@@ -16,7 +14,8 @@ from vspc.console.events import Event, EventSource, HostChange, How
 from vspc.console.history import History
 from vspc.console.identity import Provenance
 from vspc.console.input_flow import InputFlow
-from vspc.console.input_queue import Dropped, InputAccount
+from vspc.console.input_queue import InputAccount
+from vspc.console.link_notices import Condition, LinkNotices
 from vspc.console.notices import NoticeKind
 from vspc.console.port_state import PortState
 from vspc.console.ports import Line
@@ -26,16 +25,6 @@ BREAK_PAIR = 0.1
 
 HOLDING = 3.0
 """Seconds of a vMotion after which attachments are told that it goes on."""
-
-
-class Condition(Enum):
-    """What attachments were told that goes on: they are told when it ends (law 13)."""
-
-    AWAY = "away"  # it has no line
-    HELD = "held"  # a migration takes its time, and input is held
-    UNANSWERED = "unanswered"  # the VM's host does not answer
-    SUSPENDED = "suspended"  # the VM has asked for no input
-    WAITING = "waiting"  # input waits for that
 
 
 class LinkedConsole(EventSource, Protocol):
@@ -66,10 +55,10 @@ class VmLink:
 
     __slots__ = (
         "_break_at",
-        "_conditions",
         "_console",
         "_context",
         "_holding",
+        "_notices",
         "away_reason",
         "breaks_from_vm",
         "bytes_from_vm",
@@ -110,8 +99,7 @@ class VmLink:
         self.port = PortState(context, console)
         self._break_at: float | None = None  # when the VM sent a BREAK last
         self._holding: Cancellable | None = None
-        # A tuple, since there are thousands of consoles, and it is nearly always empty.
-        self._conditions: tuple[tuple[Condition, float], ...] = ()
+        self._notices = LinkNotices(context.clock, console)
 
     # What the VM sends
 
@@ -144,7 +132,7 @@ class VmLink:
             return
         self._break_at = now
         self.breaks_from_vm += 1
-        self._show(NoticeKind.BREAK)
+        self._notices.show(NoticeKind.BREAK)
         self._publish(events.BreakSignal(self._console.ref, None))
 
     def flow_changed(self) -> None:
@@ -155,13 +143,13 @@ class VmLink:
     def _end_suspended(self, where: str = "") -> None:
         """Attachments that were told that the VM takes no input are told that it does again."""
         if self.line is None or not self.line.suspended:
-            rest = f"; {self.input.waiting} bytes wait" if self.input.waiting else ""
-            self._end(Condition.SUSPENDED, NoticeKind.GOES_ON, where=where, rest=rest)
+            waiting = self.input.waiting
+            self._notices.goes_on(Condition.SUSPENDED, NoticeKind.GOES_ON, waiting, where)
 
     @property
     def is_unanswered(self) -> bool:
         """Whether input waits for a VM's host that does not answer."""
-        return self._began(Condition.UNANSWERED) is not None
+        return self._notices.has(Condition.UNANSWERED)
 
     def answered(self) -> None:
         """The line answered a question of `input`."""
@@ -170,8 +158,7 @@ class VmLink:
 
     def _end_unanswered(self, waiting: int, where: str = "") -> None:
         """Attachments that were told that the VM does not answer are told that it does again."""
-        rest = f"; {waiting} bytes wait" if waiting else ""
-        if self._end(Condition.UNANSWERED, NoticeKind.ANSWERED, where=where, rest=rest):
+        if self._notices.goes_on(Condition.UNANSWERED, NoticeKind.ANSWERED, waiting, where):
             self._publish(events.AnswersAgain(self._console.ref, waiting))
 
     # Lines that come and go
@@ -180,15 +167,7 @@ class VmLink:
         """`line` is this console's from now on; it had none."""
         returned = self.bytes_from_vm > 0 or self.moves > 0
         self._take(line)
-        began = self._began(Condition.AWAY)
-        self._forget(Condition.AWAY)
-        # None: it had been away since before this process.
-        after = (
-            ""
-            if began is None
-            else f", after {duration_text(self._context.clock.seconds() - began)}"
-        )
-        self._show(NoticeKind.CONNECTED, address=line.address, after=after)
+        self._notices.connected(line.address)
         self._publish(events.Connected(self._console.ref, returned))
 
     def replace(self, line: Line, why: str, how: How) -> None:
@@ -199,10 +178,9 @@ class VmLink:
         self.input.disconnect()
         # The pen first: what makes room must not let anyone type at the new line.
         self._change_host(old, line.address, how)
-        self._show_unsent(self.input.drop(), why)
-        self._forget(Condition.WAITING)
+        self._notices.dropped(self.input.drop(), why)
         if not self._is_other_host(old, line.address):
-            self._show_replaced(line, why, unproven)
+            self._notices.replaced(line.address, why, unproven)
         self._take(line)
         self._publish(events.Replaced(self._console.ref, old, line.address, why))
 
@@ -215,10 +193,7 @@ class VmLink:
         self.since = self._context.clock.wall()
         self.input.disconnect()
         unsent = self.input.drop()
-        self._forget(Condition.HELD, Condition.UNANSWERED, Condition.SUSPENDED, Condition.WAITING)
-        self._begin(Condition.AWAY)
-        self._show(NoticeKind.AWAY, reason=reason)
-        self._show_unsent(unsent, f"{self._console.title} is away")
+        self._notices.went_away(reason, unsent)
         self._publish(events.WentAway(self._console.ref, reason, unsent.count))
         self._console.release_memory()
 
@@ -227,7 +202,7 @@ class VmLink:
         told, self.away_reason, self.next_try = self.away_reason, reason, None
         self.changed()
         if reason != told:
-            self._show(NoticeKind.AWAY, reason=reason)
+            self._notices.show(NoticeKind.AWAY, reason=reason)
 
     def remark_on(self, what: str) -> None:
         """Something is wrong with its line, or with "" no longer: attachments are told once."""
@@ -240,9 +215,9 @@ class VmLink:
         if proved:
             self._console.attachments.host_change = None
             # Away, too, where the target came after its migration had been given up.
-            self._forget(Condition.HELD, Condition.AWAY)
+            self._notices.forget(Condition.HELD, Condition.AWAY)
         else:
-            self._end(Condition.HELD, NoticeKind.MIGRATION_OVER)
+            self._notices.end(Condition.HELD, NoticeKind.MIGRATION_OVER)
             self.port.forget()
             self._change_host(self.last_address, line.address, How.JOINED)
         self.line = line
@@ -264,26 +239,18 @@ class VmLink:
             return
         self.last_address = new
         self.unseen_change = change = HostChange(old, new, self._context.clock.wall())
-        self._show(NoticeKind.HOST_CHANGED, old=old, new=new)
+        self._notices.show(NoticeKind.HOST_CHANGED, old=old, new=new)
         self._console.attachments.host_changed(change)
         self._publish(events.HostChanged(self._console.ref, old, new, how))
 
     def _is_other_host(self, old: str, new: str) -> bool:
         return bool(old) and old != new and not self._console.dial_uri
 
-    def _show_replaced(self, line: Line, why: str, unproven: int) -> None:
-        rest = f"; up to {unproven} bytes of input may not have arrived" if unproven else ""
-        self._show(NoticeKind.REPLACED, address=line.address, why=why, unproven=rest)
-
     def host_change_seen(self) -> None:
         """An administrator has seen the last change of host."""
         if self.unseen_change is not None:
             self.unseen_change = None
             self._publish(events.HostChangeSeen(self._console.ref))
-
-    def _show_unsent(self, unsent: Dropped, why: str) -> None:
-        if unsent:
-            self._show(NoticeKind.UNSENT, why=why, unsent=unsent)
 
     # vMotion
 
@@ -300,8 +267,8 @@ class VmLink:
 
     def _tell_holding(self) -> None:
         self._holding = None
-        self._begin(Condition.HELD)
-        self._show(NoticeKind.MIGRATING, waiting=self.input.waiting)
+        self._notices.begin(Condition.HELD)
+        self._notices.show(NoticeKind.MIGRATING, waiting=self.input.waiting)
 
     def _end_holding(self) -> None:
         self.migrating = False
@@ -317,14 +284,14 @@ class VmLink:
     def resume(self) -> None:
         """The source has not moved, whatever becomes of the migration: input goes to it again."""
         self._end_holding()
-        self._forget(Condition.HELD)
-        self._show(NoticeKind.RESUMED, address=self.last_address)
+        self._notices.forget(Condition.HELD)
+        self._notices.show(NoticeKind.RESUMED, address=self.last_address)
         self.input.release()
 
     def move(self, line: Line, source: str, seconds: float) -> None:
         """The vMotion is complete: `line` is the target; what was held goes to it."""
         self.moves += 1
-        self._show(NoticeKind.MOVED, source=source, target=line.address, seconds=seconds)
+        self._notices.show(NoticeKind.MOVED, source=source, target=line.address, seconds=seconds)
         self._take(line, proved=True)
         wall = self._context.clock.wall()
         self.last_move = events.Moved(self._console.ref, source, line.address, seconds, wall)
@@ -333,8 +300,8 @@ class VmLink:
     def end_migration(self, reason: str) -> None:
         """The vMotion came to nothing: input goes to the source if it lives."""
         self._end_holding()
-        self._forget(Condition.HELD)
-        self._show(NoticeKind.NOT_MOVED, reason=reason)
+        self._notices.forget(Condition.HELD)
+        self._notices.show(NoticeKind.NOT_MOVED, reason=reason)
         self._publish(events.MigrationEnded(self._console.ref, reason))
         if self.line is None:
             self.disconnect(reason)
@@ -379,50 +346,20 @@ class VmLink:
 
     def unanswered(self, waiting: int) -> None:
         """The VM's host does not answer; `waiting` bytes wait for it."""
-        self._begin(Condition.UNANSWERED)
-        self._begin(Condition.WAITING)
-        self._show(NoticeKind.UNANSWERED, waiting=waiting)
+        self._notices.waits(Condition.UNANSWERED, NoticeKind.UNANSWERED, waiting)
         self._publish(events.Stalled(self._console.ref, waiting))
 
     def suspended(self, waiting: int) -> None:
         """The VM has asked for no input, and `waiting` bytes wait, some of them since a while."""
-        self._begin(Condition.SUSPENDED)
-        self._begin(Condition.WAITING)
-        self._show(NoticeKind.SUSPENDED, waiting=waiting)
+        self._notices.waits(Condition.SUSPENDED, NoticeKind.SUSPENDED, waiting)
 
     def caught_up(self) -> None:
         """After that, nothing waits any more."""
-        self._end(Condition.WAITING, NoticeKind.CAUGHT_UP)
+        self._notices.end(Condition.WAITING, NoticeKind.CAUGHT_UP)
 
     def changed(self) -> None:
         """Input went to the line, or waits for it, or what that depends on is another."""
         self._context.changes.console(self._console.id)
 
-    # What attachments and subscribers are told
-
-    def _show(self, kind: NoticeKind, **values: object) -> None:
-        self._console.attachments.show(kind.notice(None, title=self._console.title, **values))
-
     def _publish(self, event: Event) -> None:
         self._context.events.publish(event)
-
-    def _began(self, condition: Condition) -> float | None:
-        """When `condition` began, in seconds for measuring, if it goes on."""
-        return next((at for each, at in self._conditions if each is condition), None)
-
-    def _begin(self, condition: Condition) -> None:
-        """`condition` goes on, from now unless it did before."""
-        if self._began(condition) is None:
-            self._conditions += ((condition, self._context.clock.seconds()),)
-
-    def _forget(self, *conditions: Condition) -> None:
-        """They have ended, as another notice shows."""
-        self._conditions = tuple(each for each in self._conditions if each[0] not in conditions)
-
-    def _end(self, condition: Condition, kind: NoticeKind, **values: object) -> bool:
-        """It has ended: attachments are told if they were told of its beginning; whether."""
-        goes_on = self._began(condition) is not None
-        if goes_on:
-            self._forget(condition)
-            self._show(kind, **values)
-        return goes_on
