@@ -1,5 +1,6 @@
 """The reactor as the rooms get it: a clock, and calls in its threads."""
 
+import math
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -15,13 +16,47 @@ from vspc.common.clock import Cancellable
 T = TypeVar("T")
 
 
-def time_monotonically(reactor: Any) -> None:
-    """Have the timers of `reactor`, a real one, measure time that nobody sets: Twisted's follow the
-    system's clock, and set by an hour they would all be due at once, or an hour late. Timers from
-    before stay right.
+STALL = 1.0
+"""Seconds: what the reactor is late beyond this is not counted by its timers."""
+
+
+class _Timers:
+    """What the timers of `reactor` measure: the time during which it was there to serve.
+
+    Nobody sets it, and of a stall (a stopped process, a paused machine, a very long turn) only
+    `STALL` seconds are in it: what arrived meanwhile is read before a wait for it is over.
     """
-    began = reactor.seconds() - time.monotonic()
-    reactor.seconds = lambda: began + time.monotonic()
+
+    def __init__(self, reactor: Any, now: Callable[[], float]) -> None:
+        self._now = now
+        self._until_next = reactor.timeout
+        self._due = now()  # when it is seen again, if it is not late
+        self._offset: float = reactor.seconds() - self._due
+
+    def seconds(self) -> float:
+        """In the place of the reactor's. It is called in each turn."""
+        now = self._now()
+        late = now - self._due
+        if late > STALL:
+            self._offset -= late - STALL
+        self._due = now
+        return now + self._offset
+
+    def timeout(self) -> float | None:
+        """In the place of the reactor's: it may wait so long for something to happen."""
+        seconds: float | None = self._until_next()
+        self._due = math.inf if seconds is None else self._due + seconds
+        return seconds
+
+
+def time_monotonically(reactor: Any, now: Callable[[], float] = time.monotonic) -> None:
+    """Have the timers of `reactor`, a real one, measure time that nobody sets: Twisted's follow the
+    system's clock, and set by an hour they would all be due at once, or an hour late. Nor do they
+    count a stall of the process, after which they would all be due before anything is read. Timers
+    from before stay right.
+    """
+    timers = _Timers(reactor, now)
+    reactor.seconds, reactor.timeout = timers.seconds, timers.timeout
 
 
 class ReactorClock:

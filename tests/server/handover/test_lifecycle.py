@@ -106,11 +106,11 @@ class Life(LifecycleTestCase):
 class Watchdog(LifecycleTestCase):
     watchdog = 3.0
 
-    def test_two_signs_of_life_in_each_interval_until_it_stops(self) -> None:
+    def test_four_signs_of_life_in_each_interval_until_it_stops(self) -> None:
         self.lifecycle.ready("")
         self.said()
         for _ in range(4):
-            self.clock.advance(1.5)
+            self.clock.advance(0.75)
             self.assertEqual(self.said(), ["WATCHDOG"])
         self.successResultOf(self.lifecycle.stopped())
         self.clock.advance(30)

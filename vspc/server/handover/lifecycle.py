@@ -78,11 +78,13 @@ class Lifecycle:
             self._live()
 
     def _live(self) -> None:
-        """Two signs of life in each interval that the manager watches over."""
+        """Four signs of life in each interval that the manager watches over: of very long turns the
+        timers count a part only.
+        """
         notifier = self.notifier
         if notifier is not None and notifier.settings.watchdog is not None:
             notifier.alive()
-            self._watchdog.start(notifier.settings.watchdog / 2, self._live)
+            self._watchdog.start(notifier.settings.watchdog / 4, self._live)
 
     def tick(self, status: Callable[[], str]) -> None:
         """Call it every second or so: `status` is told when it is another one."""
