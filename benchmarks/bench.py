@@ -1,0 +1,82 @@
+"""What a row works with: directories, servers, load generators, how often and how much."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from attrs import define, field
+
+from benchmarks.load.client import Load, generator
+from benchmarks.measuring import OURS, Found
+from benchmarks.processes import Server
+from benchmarks.servers.ours import Floor, Vspc, floor, vspc
+
+Values = dict[str, list[float]]
+
+
+@define(eq=False)
+class Bench:
+    """One row's. `tiny` is for a test that wants an end and no figure."""
+
+    repeats: int = 5
+    is_long: bool = False
+    tiny: bool = False
+    values: Values = field(factory=dict)
+    busiest: float = 0.0
+
+    def amount(self, short: int, long: int | None = None) -> int:
+        """How much of something: for a short run, or a long one."""
+        if self.tiny:
+            return max(1, short // 100)
+        return long if self.is_long and long is not None else short
+
+    def add(self, subject: str, value: float) -> None:
+        """A value of that subject."""
+        self.values.setdefault(subject, []).append(value)
+
+    def found(self, absent: Sequence[str] = ()) -> Found:
+        """All of them."""
+        return Found(self.values, self.busiest, tuple(absent))
+
+    @contextmanager
+    def directory(self) -> Iterator[Path]:
+        """A new one, gone at the end."""
+        path = Path(tempfile.mkdtemp(prefix="vspc-bench-"))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def load(self) -> Iterator[Load]:
+        """A load generator; what it uses is told with the row."""
+        with self.directory() as directory, generator(directory) as load:
+            yield load
+            self.busiest = max(self.busiest, load.busiest)
+
+    @contextmanager
+    def vspc(self, more: str = "", name: str = OURS) -> Iterator[Vspc]:
+        """A server."""
+        with self.directory() as directory, vspc(directory, more, name) as server:
+            yield server
+
+    @contextmanager
+    def floor(self) -> Iterator[Floor]:
+        """Bare Twisted."""
+        with self.directory() as directory, floor(directory) as server:
+            yield server
+
+    @contextmanager
+    def both(self) -> "Iterator[Mapping[str, tuple[Server, Load]]]":
+        """vspc and the floor side by side, with a load generator of its own for each."""
+        with ExitStack() as stack:
+            servers = (stack.enter_context(self.vspc()), stack.enter_context(self.floor()))
+            yield {each.name: (each, stack.enter_context(self.load())) for each in servers}
+
+    def cost(self, server: Server, work: Callable[[], object], count: float) -> None:
+        """Add what `work` costs the server: seconds of CPU divided by `count`."""
+        before = server.settled_cpu()
+        work()
+        self.add(server.name, (server.settled_cpu() - before) / count)

@@ -1,0 +1,155 @@
+"""The generator's side of the pipe: a command a line, an answer a line, both JSON.
+
+An answer has what was found, and the CPU and the time that it took, in seconds.
+"""
+
+import json
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+from attrs import define, field
+
+from benchmarks.load import talking, wire
+from benchmarks.load.vms import Fleet, hold, trusting
+from benchmarks.processes import PATIENCE, BenchmarkError
+
+
+@define(eq=False)
+class Commands:
+    """What it can be asked for; VMs are named by their numbers."""
+
+    fleet: Fleet = field(factory=Fleet)
+    listeners: list[socket.socket] = field(factory=list)
+
+    def register(self, port: int, first: int, count: int, window: int = 32, tls: int = 0) -> int:
+        """VMs become consoles."""
+        self.fleet.port, self.fleet.tls = port, trusting() if tls else None
+        numbers = range(first, first + count)
+        hold(map(self.fleet.registering, numbers), window)
+        return count
+
+    def move(self, first: int, count: int, window: int = 8) -> int:
+        """VMs move, each once."""
+        hold(map(self.fleet.moving, range(first, first + count)), window)
+        return count
+
+    def acknowledge(self) -> int:
+        """Wait until all lines have been read."""
+        hold(map(self.fleet.asking, self.fleet.lines), 64)
+        return len(self.fleet.lines)
+
+    def begin(self, first: int, count: int, window: int, pause: float = 0.0) -> list[float]:
+        """Seconds from BEGIN to GOAHEAD of each; with `pause`, one after the other."""
+        took: list[float] = []
+        numbers = range(first, first + count)
+        dialogues = (self.fleet.beginning(number, took.append) for number in numbers)
+        if not pause:
+            hold(dialogues, window)
+        else:
+            for dialogue in dialogues:
+                hold([dialogue], 1)
+                time.sleep(pause)
+        return took
+
+    def talk(self, rate: float, seconds: float) -> int:
+        """All VMs say lines; how many."""
+        return talking.talk(list(self.fleet.lines.values()), rate, seconds)
+
+    def say(self, kind: str, size: int) -> int:
+        """Each VM says so much; bytes in all."""
+        said = b"".join(wire.pieces(kind, size, escapes=True))
+        for line in self.fleet.lines.values():
+            talking.flood(line, [said])
+        return size * len(self.fleet.lines)
+
+    def flood(self, kind: str, size: int, number: int, escapes: int = 1) -> int:
+        """One VM says so much, as fast as it is taken."""
+        talking.flood(self.fleet.lines[number], wire.pieces(kind, size, bool(escapes)))
+        return size
+
+    def listen(self, count: int, directory: str = "") -> list[int]:
+        """Raw consoles to connect to: TCP ports, or in `directory` Unix sockets 1, 2 and so on."""
+        for number in range(1, count + 1):
+            if directory:
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind(f"{directory}/{number}")
+                listener.listen()
+            else:
+                listener = socket.create_server(("127.0.0.1", 0))
+            self.listeners.append(listener)
+        return [] if directory else [each.getsockname()[1] for each in self.listeners]
+
+    def accept(self) -> int:
+        """Wait until each of them has been connected to."""
+        for number, listener in enumerate(self.listeners):
+            listener.settimeout(PATIENCE)
+            self.fleet.lines[number], _ = listener.accept()
+            self.fleet.lines[number].setblocking(False)
+        return len(self.listeners)
+
+    def type(self, command: list[str], number: int, count: int, pause: float) -> list[float]:
+        """Seconds from a key in `command` until the echo of VM `number` comes out of it."""
+        line = self.fleet.lines[number]
+        Thread(target=talking.echo, args=(line, count + 1), daemon=True).start()
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            took = []
+            for _ in range(count + 1):
+                begun = time.perf_counter()
+                client.stdin.write(b"k")
+                if client.stdout.read(1) != b"k":
+                    raise BenchmarkError("a key did not come back")
+                took.append(time.perf_counter() - begun)
+                time.sleep(pause)
+            client.kill()
+        return took[1:]  # the first had to wait for the login
+
+    def leave(self, rate: float) -> int:
+        """All VMs go, `rate` a second."""
+        begun = time.monotonic()
+        for count, line in enumerate(self.fleet.lines.values(), 1):
+            line.close()
+            time.sleep(max(0.0, begun + count / rate - time.monotonic()))
+        count = len(self.fleet.lines)
+        self.fleet.lines.clear()
+        return count
+
+    def hang_up(self) -> int:
+        """All lines close at once."""
+        count = len(self.fleet.lines)
+        self.fleet.hang_up()
+        return count
+
+
+def answer(commands: Commands, said: str) -> dict[str, Any]:
+    """Of one line."""
+    words = json.loads(said)
+    work: Callable[..., Any] = getattr(commands, words.pop("command"))
+    began, cpu = time.monotonic(), time.process_time()
+    try:
+        found: dict[str, Any] = {"found": work(**words)}
+    except (BenchmarkError, OSError) as wrong:
+        found = {"wrong": f"{type(wrong).__name__}: {wrong}"}
+    return found | {"cpu": time.process_time() - cpu, "time": time.monotonic() - began}
+
+
+def main() -> None:
+    """Until the pipe is closed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    commands = Commands()
+    for line in sys.stdin:
+        print(json.dumps(answer(commands, line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What a row is, what it finds, and the arithmetic of both: pure.
+
+A *subject* is what is measured: `vspc`, `floor` (a bare Twisted or Conch that answers and forgets),
+`conserver`, `conman` and so on. A row finds some values of each, one for each repeat.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from types import MappingProxyType
+from typing import Any
+
+from attrs import field, frozen
+
+OURS = "vspc"
+FLOOR = "floor"
+
+BUSY = 0.8
+"""Share of a core of the load generator above which a figure may be bound by it."""
+
+
+@frozen
+class Figure:
+    """The values of one subject: median, smallest and largest."""
+
+    median: float
+    least: float
+    most: float
+    repeats: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Figure":
+        """Raises ValueError for no values."""
+        if not values:
+            raise ValueError("a row found no values")
+        return cls(median(values), min(values), max(values), len(values))
+
+
+@frozen
+class Goal:
+    """At most `most`; with `beside`, times the median of that subject."""
+
+    most: float
+    beside: str = ""
+
+    def limit(self, figures: Mapping[str, Figure]) -> float | None:
+        """In the unit of the row; None where `beside` was not measured."""
+        if not self.beside:
+            return self.most
+        other = figures.get(self.beside)
+        return None if other is None else self.most * other.median
+
+
+@frozen
+class Found:
+    """What one run of a row found: values of each subject, and what the load generator used."""
+
+    values: Mapping[str, Sequence[float]]
+    generator: float = 0.0
+    absent: tuple[str, ...] = ()
+
+
+@frozen
+class Row:
+    """One row of the table. `work` gets a `benchmarks.bench.Bench` and measures.
+
+    `spread` is how many times worse the ratio may be in `bench-check`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    work: Callable[[Any], Found] = field(eq=False, repr=False)
+    goal: Goal | None = None
+    is_long: bool = False
+    spread: float = 1.6
+
+
+@frozen
+class Result:
+    """A row that was measured."""
+
+    name: str
+    title: str
+    unit: str
+    figures: Mapping[str, Figure]
+    generator: float
+    goal: Goal | None = None
+    absent: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: Row, found: Found) -> "Result":
+        """Raises ValueError where a subject has no values."""
+        figures = {subject: Figure.of(values) for subject, values in found.values.items()}
+        return cls(
+            row.name,
+            row.title,
+            row.unit,
+            MappingProxyType(figures),
+            found.generator,
+            row.goal,
+            found.absent,
+        )
+
+    @property
+    def ours(self) -> Figure:
+        """Of vspc."""
+        return self.figures[OURS]
+
+    def ratio(self, subject: str = FLOOR) -> float | None:
+        """Ours to that of `subject`, by medians; None where it was not measured, or is 0."""
+        other = self.figures.get(subject)
+        return None if other is None or not other.median else self.ours.median / other.median
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the goal is; None where there is none, or nothing to compare with."""
+        limit = None if self.goal is None else self.goal.limit(self.figures)
+        return None if limit is None else self.ours.median <= limit
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the load generator was busy, so that it may be what was measured."""
+        return self.generator > BUSY
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """The value below which `part` (0 to 1) of all are."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

@@ -1,0 +1,152 @@
+"""VMs that come and move: registration, telnets, vMotion, and how late GOAHEAD is."""
+
+from functools import partial
+
+from benchmarks.bench import Bench
+from benchmarks.load.client import Load
+from benchmarks.measuring import FLOOR, OURS, Found, Goal, Row, percentile
+from benchmarks.processes import Server
+
+MS = 1000.0
+TLS_ONLY = "handshake"
+
+
+def registering(bench: Bench, tls: bool = False) -> Found:
+    """CPU ms of each VM that becomes a console; VMs of earlier repeats stay."""
+    count = bench.amount(100)
+    with bench.both() as both:
+        for repeat in range(bench.repeats + 1):
+            for server, load in both.values():
+                _register(bench, server, load, repeat * count, count, tls)
+        for server, load in both.values():
+            del bench.values[server.name][0]  # what is made once was made then
+            load.call("acknowledge")
+        both[OURS][0].wait_for("vm-registered", count * (bench.repeats + 1))
+    return bench.found()
+
+
+def _register(
+    bench: Bench, server: Server, load: Load, first: int, count: int, tls: bool = False
+) -> None:
+    port = server.ports["telnets" if tls else "telnet"]
+    words = {"port": port, "first": first, "count": count, "tls": int(tls)}
+    bench.cost(server, partial(load.call, "register", **words), count / MS)
+
+
+def registering_over_tls(bench: Bench) -> Found:
+    """The same over TLS; what the floor has is the handshake."""
+    return registering(bench, tls=True)
+
+
+def registering_by_thousands(bench: Bench, population: int) -> Found:
+    """The same for 100 VMs beside `population` that are there."""
+    count = bench.amount(100)
+    with bench.both() as both:
+        for server, load in both.values():
+            load.prepare("register", port=server.ports["telnet"], first=0, count=population)
+        for repeat in range(bench.repeats):
+            for server, load in both.values():
+                _register(bench, server, load, population + repeat * count, count)
+    return bench.found()
+
+
+def moving(bench: Bench) -> Found:
+    """CPU ms of each vMotion: BEGIN, the target's connection, COMPLETE, the source's end."""
+    count = bench.amount(100)
+    with bench.both() as both:
+        for server, load in both.values():
+            load.prepare("register", port=server.ports["telnet"], first=0, count=count)
+        for _ in range(bench.repeats):
+            for server, load in both.values():
+                bench.cost(server, partial(load.call, "move", first=0, count=count), count / MS)
+        both[OURS][0].wait_for("vmotion-complete", count * bench.repeats)
+        for _, load in both.values():
+            load.call("acknowledge")
+    return bench.found()
+
+
+def moving_among_others(bench: Bench) -> Found:
+    """The same while others chatter: a line a second each, whose cost is taken off."""
+    count, others, seconds = bench.amount(100), bench.amount(500, 4000), 2.0
+    with bench.both() as both, bench.load() as chatter:
+        for server, load in both.values():
+            port = server.ports["telnet"]
+            chatter.prepare("register", port=port, first=count, count=others)
+            load.prepare("register", port=port, first=0, count=count)
+            for _ in range(bench.repeats):
+                used = []
+                for moves in (False, True):
+                    before = server.settled_cpu()
+                    chatter.begin("talk", rate=others, seconds=seconds)
+                    if moves:
+                        load.call("move", first=0, count=count)
+                    chatter.end()
+                    used.append(server.settled_cpu() - before)
+                bench.add(server.name, (used[1] - used[0]) * MS / count)
+            chatter.prepare("hang_up")
+        both[OURS][0].wait_for("vmotion-complete", count * bench.repeats)
+    return bench.found()
+
+
+def waiting_for_goahead(bench: Bench, part: float) -> Found:
+    """ms from BEGIN to GOAHEAD, while others chatter; of each repeat the percentile `part`."""
+    others, count = bench.amount(500, 4000), bench.amount(200, 1000)
+    with bench.both() as both, bench.load() as chatter:
+        for server, load in both.values():
+            port = server.ports["telnet"]
+            chatter.prepare("register", port=port, first=count, count=others)
+            load.prepare("register", port=port, first=0, count=count)
+            for _ in range(bench.repeats):
+                chatter.begin("talk", rate=others, seconds=count * 0.01)
+                took = load.call("begin", first=0, count=count, window=1, pause=0.005)
+                chatter.end()
+                bench.add(server.name, percentile(took, part) * MS)
+            chatter.prepare("hang_up")
+    return bench.found()
+
+
+def burst_of_begins(bench: Bench) -> Found:
+    """ms until the last of 400 VMs that say BEGIN at once has its GOAHEAD."""
+    count = bench.amount(400)
+    with bench.both() as both:
+        for server, load in both.values():
+            load.prepare("register", port=server.ports["telnet"], first=0, count=count)
+            for _ in range(bench.repeats):
+                server.settled_cpu()
+                took = load.call("begin", first=0, count=count, window=count)
+                bench.add(server.name, max(took) * MS)
+    return bench.found()
+
+
+ROWS = (
+    Row("registration", "registration", "ms", registering, Goal(2.2, FLOOR)),
+    *(
+        Row(
+            f"registration-{population}",
+            f"registration beside {population:,} VMs",
+            "ms",
+            partial(registering_by_thousands, population=population),
+            Goal(2.2, FLOOR),
+            is_long=True,
+        )
+        for population in (1000, 3000, 9400)
+    ),
+    Row("telnets", "handshake and registration over TLS", "ms", registering_over_tls),
+    Row("vmotion", "vMotion", "ms", moving, Goal(2.0, FLOOR)),
+    Row("vmotion-among", "vMotion while VMs chatter", "ms", moving_among_others, Goal(2.0, FLOOR)),
+    Row(
+        "goahead-p50",
+        "BEGIN to GOAHEAD, p50",
+        "ms",
+        partial(waiting_for_goahead, part=0.5),
+        Goal(0.3),
+    ),
+    Row(
+        "goahead-p99",
+        "BEGIN to GOAHEAD, p99",
+        "ms",
+        partial(waiting_for_goahead, part=0.99),
+        Goal(2.0),
+    ),
+    Row("goahead-burst", "400 BEGINs at once, the last", "ms", burst_of_begins, Goal(250.0)),
+)

@@ -1,0 +1,1 @@
+"""What is measured: vspc, the floor under it, and what people would use instead."""

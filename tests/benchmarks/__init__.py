@@ -1,0 +1,1 @@
+"""The benchmark, without its timings: arithmetic, tables, the load generator's words."""
