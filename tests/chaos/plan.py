@@ -6,6 +6,7 @@ descriptors of the process are compared there.
 """
 
 import random
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from attrs import evolve, frozen
@@ -121,28 +122,33 @@ def _round(chance: random.Random, start: float, length: float) -> list[Step]:
 
 
 def _ends(chance: random.Random, start: float, end: float) -> list[Step]:
-    """Each way to end in turn, in a random order, again and again."""
-    steps: list[Step] = []
-    ways: list[Fault] = []
-    at = start + chance.uniform(1, LIFE)
-    while at < end - 2:
-        if not ways:
-            ways = list(ENDING)
-            chance.shuffle(ways)
-        steps.append(Step(at, ways.pop(), chance.randrange(1 << 30)))
-        at += max(2.5, chance.uniform(LIFE / 2, 3 * LIFE / 2))
-    return steps
+    """All ways to end."""
+    first = start + chance.uniform(1, LIFE)
+    return _in_turn(
+        chance, ENDING, first, end - 2, lambda: max(2.5, chance.uniform(LIFE / 2, 3 * LIFE / 2))
+    )
 
 
 def _lesser(chance: random.Random, start: float, end: float) -> list[Step]:
-    """Harm at random moments, each kind in its turn."""
+    """All that harms without an end."""
+    first = start + chance.uniform(0, STEP)
+    return _in_turn(chance, LESSER, first, end - 1, lambda: chance.uniform(0, 2 * STEP))
+
+
+def _in_turn(
+    chance: random.Random,
+    faults: Sequence[Fault],
+    at: float,
+    end: float,
+    pause: Callable[[], float],
+) -> list[Step]:
+    """Each of them in its turn, in a random order, again and again."""
     steps: list[Step] = []
     waiting: list[Fault] = []
-    at = start + chance.uniform(0, STEP)
-    while at < end - 1:
+    while at < end:
         if not waiting:
-            waiting = list(LESSER)
+            waiting = list(faults)
             chance.shuffle(waiting)
         steps.append(Step(at, waiting.pop(), chance.randrange(1 << 30)))
-        at += chance.uniform(0, 2 * STEP)
+        at += pause()
     return steps
