@@ -10,7 +10,7 @@ from twisted.internet.task import Clock as TwistedClock
 from vspc.common.clock import Cancellable
 from vspc.common.serial import PortSettings
 from vspc.console.access import Operator, Rights
-from vspc.console.attachment import Attachment
+from vspc.console.attachment import Attachment, AttachmentKind
 from vspc.console.console import Console
 from vspc.console.context import ConsoleContext, OutputObserver, Wakeups
 from vspc.console.events import Event, EventBus
@@ -271,10 +271,15 @@ class World:
         return console, line
 
     def attach(
-        self, console: Console, operator: str = "alice", rights: Rights = ALL
+        self,
+        console: Console,
+        operator: str = "alice",
+        rights: Rights = ALL,
+        kind: AttachmentKind = AttachmentKind.VERB,
     ) -> tuple[Attachment, FakeSink]:
         """Somebody on `console`, from now on."""
         sink = FakeSink()
-        attachment = console.attach(session(operator), rights, sink, console.history.end)
+        who, end = session(operator), console.history.end
+        attachment = console.attach(who, rights, sink, end, kind)
         sink.attachment = attachment
         return attachment, sink

@@ -163,6 +163,32 @@ class RawLines(HandoverTestCase):
         self.hears(guest, b"x")
         self.assertNotIn(b"login: ", again.out.data)
 
+    def test_an_operator_comes_back_to_the_console_after_a_kill(self) -> None:
+        guest = self.connect("plain guest")
+        guest.sendall(b"login: ")
+        self.until_state("guest")
+        before = self.terminal("guest")
+        before.out.expect(rb"login: ")
+        for number in range(2):  # nobody is back between the first kill and the second
+            self.unit.end(signal.SIGKILL)
+            guest.sendall(b"meanwhile %d" % number)
+            self.served_by(self.unit.start())
+            said = f"meanwhile {number}"
+            self.assertEqual(self.ssh("expect", "guest", "--from", "0", said).status, 0)
+        before.wait()
+        again = self.terminal()
+        again.out.expect(rb"you were here when the server restarted")
+        again.out.expect(rb"guest connected")
+        again.out.expect(rb"meanwhile 1")
+        again.type(b"x")
+        self.hears(guest, b"x")
+        self.assertNotIn(b"login: ", again.out.data)
+        again.type(b"\x05c.")
+        again.out.expect(rb"type to filter")
+        self.unit.end(signal.SIGKILL)
+        self.served_by(self.unit.start())
+        self.terminal().out.expect(rb"type to filter")
+
 
 class DialledLines(HandoverTestCase):
     """A device that the server connects to."""

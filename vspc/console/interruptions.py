@@ -1,10 +1,10 @@
 """Where operators were when the server was restarted: their terminals go on there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import frozen
 
-from vspc.common.clock import Clock
+from vspc.common.clock import Clock, Timer
 from vspc.console.attachment import AttachmentKind
 from vspc.console.sessions import OpenSession
 
@@ -14,8 +14,13 @@ REMEMBERED = 60.0
 INTERRUPTED = 1024
 """Terminals of which this is remembered."""
 
+LATEST = 2**62
+"""The `offset` of a terminal whose process was killed: where the output of the console ends when
+the next process begins.
+"""
 
-@frozen
+
+@frozen(eq=False)
 class Interruption:
     """A terminal of `operator` on the console with that id, which has shown the output up to
     `offset`.
@@ -39,24 +44,43 @@ def interrupted(sessions: Iterable[OpenSession]) -> list[Interruption]:
     return [each for each, _ in zip(found(), range(INTERRUPTED), strict=False)]
 
 
-class Interruptions:
-    """Those of the process before, each until its operator is back, or `REMEMBERED` is over."""
+def _nothing(_interruption: Interruption) -> None:
+    """Nobody asks."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+
+class Interruptions:
+    """Those of the process before, each until its operator is back, or `REMEMBERED` is over: then
+    `over` is called with it.
+    """
+
+    def __init__(self, clock: Clock, over: Callable[[Interruption], None] = _nothing) -> None:
         self._left: list[Interruption] = []
-        self._until = 0.0
+        self._limit = Timer(clock)
+        self._over = over
 
     def restore(self, found: Iterable[Interruption]) -> None:
         """The server has started just now."""
         self._left = list(found)[:INTERRUPTED]
-        self._until = self._clock.seconds() + REMEMBERED
+        self._limit.start(REMEMBERED, self._forget)
+
+    @property
+    def left(self) -> tuple[Interruption, ...]:
+        """Those whose operators are not back yet."""
+        return tuple(self._left)
 
     def take(self, operator: str) -> Interruption | None:
         """The oldest one of `operator`, once."""
-        if self._clock.seconds() >= self._until:
-            self._left.clear()
         found = next((each for each in self._left if each.operator == operator), None)
         if found is not None:
             self._left.remove(found)
+            self._over(found)
         return found
+
+    def stop(self) -> None:
+        """The server ends: `left` stays as it is."""
+        self._limit.stop()
+
+    def _forget(self) -> None:
+        left, self._left = self._left, []
+        for each in left:
+            self._over(each)

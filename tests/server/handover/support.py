@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.vm.support import Scene
 from vspc.console.values import SavedConsoles, save
+from vspc.server.handover.places import TerminalPlaces
 from vspc.server.handover.restored import read_state
 from vspc.server.handover.state_file import HandoverFile
 from vspc.server.handover.writer import HandoverWriter
@@ -39,15 +40,18 @@ class WrittenScene(Scene):
 
     problems: list[str] = field(factory=list)
     store: FakeStore = field(factory=FakeStore)
+    places: TerminalPlaces = field(factory=TerminalPlaces)
     writer: HandoverWriter = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         Scene.__init__(self)
+        self.events.subscribe(self.places.on_event)
         self.writer = HandoverWriter(
             HandoverFile.create(),
             self.store,
             self.server,
             self.events,
+            self.places,
             self.problems.append,
             lambda: 1000.0 + self.clock.seconds(),
         )

@@ -5,7 +5,7 @@ So a record may get fields that have defaults, and nothing else changes in it: t
 reads it, too. A record that cannot be read costs what it is about, and nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -96,12 +96,9 @@ def records(state: SavedServer, moment: Moment) -> dict[Key, bytes]:
     return found
 
 
-def interruption_records(
-    interruptions: Iterable[Interruption],
-) -> Iterator[tuple[Key, bytes]]:
-    """The records of `interruptions`, in their order."""
-    for number, each in enumerate(interruptions):
-        yield text_key(RecordKind.INTERRUPTION, f"{number:05}"), _encode(each)
+def encode_interruption(interruption: Interruption) -> bytes:
+    """The body of the record of one."""
+    return _encode(interruption)
 
 
 def assemble(found: Mapping[Key, bytes]) -> Assembled:

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.logger import Logger
 
 from vspc.common.clock import Timer
@@ -16,8 +16,9 @@ from vspc.console.sessions import OpenSession
 from vspc.net.adoption import adopt_connection
 from vspc.net.descriptor_store import DescriptorStore, shut
 from vspc.net.ledger import tcp_counts
-from vspc.server.handover.encoding import Assembled, interruption_records
+from vspc.server.handover.encoding import Assembled
 from vspc.server.handover.lifecycle import Lifecycle, ServiceManager
+from vspc.server.handover.places import TerminalPlaces
 from vspc.server.handover.received import STATES, Received
 from vspc.server.handover.restored import read_state, reckon
 from vspc.server.handover.state_file import BadState, HandoverFile
@@ -50,10 +51,10 @@ class Handover:
     _kept: list[tuple[Line, str]] = field(factory=list, init=False)  # in the store already
     _writer: HandoverWriter | None = field(default=None, init=False)
     _retry: Timer = field(init=False)
-    _terminals: list[Interruption] = field(factory=list, init=False)  # that this process ends
+    _places: TerminalPlaces = field(factory=TerminalPlaces, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.interruptions = Interruptions(self.server.clock)
+        self.interruptions = Interruptions(self.server.clock, self._places.remove)
         self._retry = Timer(self.server.clock)
         notifier = self.lifecycle.notifier
         keeps = notifier is not None and notifier.settings.keeps
@@ -125,8 +126,8 @@ class Handover:
     def take_up(self, reactor: object) -> None:
         """Go on with the lines; all that look at events do so already."""
         if self._take_up is not None and self._state is not None:
+            self.interruptions.restore(self._interrupted(self._state))
             self._connect(reactor, self._take_up, self._state)
-            self.interruptions.restore(self._state.interruptions)
         self._take_up = self._state = None
         without = self.received.lines
         if without:
@@ -136,14 +137,26 @@ class Handover:
                 self._remove([name])
             without.clear()
         if self.store is not None:
+            for each in self.interruptions.left:
+                self._places.add(each)
+            self.events.subscribe(self._places.on_event)
             self._begin_to_write(self.store)
+
+    def _interrupted(self, found: Assembled) -> Iterator[Interruption]:
+        """Where terminals were, before there is more output."""
+        for each in found.interruptions:
+            console = self.server.roster.get(each.console)
+            if console is not None:
+                yield evolve(each, offset=min(each.offset, console.history.end))
 
     def _begin_to_write(self, store: DescriptorStore) -> None:
         """From now on the next process can go on, also where this one is killed."""
         before, self.received.state_name = self.received.state_name, None
         try:
             file = HandoverFile.create()
-            writer = HandoverWriter(file, store, self.server, self.events, self._not_written)
+            writer = HandoverWriter(
+                file, store, self.server, self.events, self._places, self._not_written
+            )
         except OSError as error:
             self._not_written(str(error))
             if before is not None:  # it is not true any more: nobody must go on from it
@@ -218,9 +231,10 @@ class Handover:
         the terminals of `sessions` are is remembered.
         """
         self._retry.stop()
+        self.interruptions.stop()
         if self.store is None:
             return
-        self._terminals = interrupted(sessions)
+        self._places.settle([*self.interruptions.left, *interrupted(sessions)])
         if self._writer is not None:
             self._writer.keep_all()
         self.store.freeze()
@@ -231,15 +245,8 @@ class Handover:
             return
         if self._writer is not None:
             self._writer.full()
-            self._leave_terminals(self._writer.file)
             stored = self._writer.stored.values()
             self.store.close_others({each.name for each in stored if each.name is not None})
             lines = sum(map(self.continues, self.server.sessions))
             self._log.info("lines-left", lines=lines)
         self.store.leave()
-
-    def _leave_terminals(self, file: HandoverFile) -> None:
-        try:
-            file.write(interruption_records(self._terminals))
-        except OSError as error:
-            self._not_written(str(error))

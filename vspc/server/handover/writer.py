@@ -27,6 +27,7 @@ from vspc.console.values import (
 from vspc.net.ledger import TrafficAccount, tcp_counts, unsent
 from vspc.server.handover import progress
 from vspc.server.handover.encoding import MOMENT, Moment, RecordKind, encode, text_key
+from vspc.server.handover.places import TerminalPlaces
 from vspc.server.handover.progress import PLACE, TAIL, ProgressTable
 from vspc.server.handover.state_file import TABLE_START, HandoverFile, Key
 from vspc.vm.lines.binary import BinaryLine
@@ -133,6 +134,7 @@ class HandoverWriter:
     store: ConnectionStore
     server: LineServer
     events: EventBus
+    places: TerminalPlaces
     failed: Callable[[str], None]
     monotonic: Callable[[], float] = time.monotonic
     _table: ProgressTable = field(init=False)
@@ -159,6 +161,7 @@ class HandoverWriter:
         for line, name in kept:
             self._store_as(self.server.sessions[line], name)
         self.server.roster.changes.watcher = self
+        self.places.changed = self._soon
         self._unsubscribe = self.events.subscribe(self._on_event)
         self.rewrite()
 
@@ -181,6 +184,7 @@ class HandoverWriter:
     def detach(self) -> None:
         """Write nothing more; what is written stays."""
         self.server.roster.changes.watcher = None
+        self.places.changed = None
         self._unsubscribe()
         self._retry.stop()
         self._is_whole = False
@@ -258,6 +262,7 @@ class HandoverWriter:
         self._consoles = dict.fromkeys(console.id for console in roster)
         self._migrations = dict.fromkeys(migration.credential for migration in peers.open_ones())
         self._migrations |= dict.fromkeys(credential for credential, _ in peers.past_ones())
+        self.places.mark_all()
         zero = self.monotonic() - self.server.clock.seconds()
         moment = (MOMENT, encode(Moment(zero, __version__, is_orderly)))
         self._guard(lambda: self.file.rewrite([moment, *self._changes()]))
@@ -293,7 +298,7 @@ class HandoverWriter:
         migrations, self._migrations = self._migrations, {}
         for credential in migrations:
             found += self._migration(credential)
-        return found
+        return found + self.places.changes()
 
     def name(self, line: Line | None) -> str | None:
         """The name under which `line` is kept."""
