@@ -5,23 +5,28 @@ that does nothing is. Nothing of it touches the machine: files, processes, netwo
 its own, and the kernel's settings are read-only for it.
 """
 
+import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import define, field
 
-from tests.end_to_end.processes import Child, Completed, ProcessTestCase
+from tests.end_to_end.processes import DEADLINE, Child, Completed, ProcessTestCase
 from tests.programs import require
 
 PATIENCE = 900.0
 """Seconds for what needs a mirror of Debian, or an index of Python packages."""
+
+_CLONE_NEWNET = 0x40000000  # of setns(2), which Python has since 3.12
 
 _COMMON = r"""
 set -e
@@ -98,6 +103,7 @@ class Debian:
     root: Path
     _init: Child = field(init=False)
     _pid: int = field(default=0, init=False)
+    _is_over: bool = field(default=False, init=False)
 
     def boot(self) -> bool:
         """Start it; whether systemd is its init."""
@@ -125,6 +131,9 @@ class Debian:
 
     def end(self) -> None:
         """Kill its init, and with it all that runs in it; its control groups go, too."""
+        if self._is_over:
+            return
+        self._is_over = True
         if self._pid:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
@@ -141,15 +150,41 @@ class Debian:
         enter = ["nsenter", "--target", str(self._pid), *spaces, "chroot", str(self.root)]
         return [*enter, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *command]
 
-    def inside(self, *command: str, timeout: float = 60.0) -> Completed:
+    def inside(self, *command: str, typed: bytes = b"", timeout: float = 60.0) -> Completed:
         """Run `command` to its end."""
         [nsenter] = require("nsenter")
-        return self.test.complete(nsenter, *self.words(*command)[1:], timeout=timeout)
+        words = self.words(*command)[1:]
+        return self.test.complete(nsenter, *words, typed=typed, timeout=timeout)
+
+    def do(self, *command: str, typed: bytes = b"") -> Completed:
+        """Run `command` to its end; it has to succeed."""
+        done = self.inside(*command, typed=typed)
+        said = (done.out + done.err).decode("utf-8", "replace")
+        self.test.assertEqual(done.status, 0, f"{command}: {said}")
+        return done
+
+    def connect(self, port: int) -> socket.socket:
+        """A connection of the test's own, within it; it ends with the test."""
+
+        def enter() -> socket.socket:
+            with Path(f"/proc/{self._pid}/ns/net").open() as space:
+                # Of this thread alone, which ends with that.
+                if ctypes.CDLL(None).setns(space.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError("setns")
+            return socket.create_connection(("127.0.0.1", port), DEADLINE)
+
+        with ThreadPoolExecutor(1) as pool:
+            peer = pool.submit(enter).result()
+        self.test.addCleanup(peer.close)
+        return peer
 
     def start(self, *command: str) -> Child:
         """Start `command`, and leave it running."""
         [nsenter] = require("nsenter")
-        return self.test.start(nsenter, *self.words(*command)[1:])
+        child = self.test.start(nsenter, *self.words(*command)[1:])
+        # Before the child is stopped: of a signal only nsenter ends, which is its parent.
+        self.test.addCleanup(self.end)
+        return child
 
     def files(self) -> Iterator[str]:
         """Paths of all that is on its disk."""

@@ -1,16 +1,21 @@
-"""The Debian package: built, installed in a Debian of its own, started there, and purged.
+"""The Debian package: built, installed in a Debian of its own, started there, upgraded, killed,
+and purged.
 
-Takes two minutes: half of it is pip's, the other half mmdebstrap's; needs a mirror and an index.
+Takes two minutes: half of it is pip's and mmdebstrap's, which need an index and a mirror.
 """
 
 import os
 import shutil
 import unittest
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.end_to_end.debian import PATIENCE, Debian, made
+from tests.end_to_end.in_the_unit import InTheUnit
+from tests.end_to_end.installed import PLAIN, Installed, Numbers
 from tests.end_to_end.openssh import make_key
-from tests.end_to_end.processes import Child, Completed, ProcessTestCase
+from tests.end_to_end.processes import ProcessTestCase
 from tests.programs import require
 from tests.run import TREE
 
@@ -26,11 +31,6 @@ SYSTEMS = (
 LEFT = {"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-"}
 """What is left of a user that was made: copies of the files before that."""
 
-SSH = (
-    *("ssh", "-p", "2222", "-i", "/key", "-o", "BatchMode=yes"),
-    *("-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=/run/known_hosts"),
-    "alice@127.0.0.1",
-)
 OPTIONS = (
     *("--network", "127.0.0.0/8", "--key", "/key.pub"),
     *("--operator", "alice", "--host", "localhost"),
@@ -50,40 +50,47 @@ class Package(ProcessTestCase):
         package = self.build()
         root = made(PACKAGES)
         self.addCleanup(shutil.rmtree, root, ignore_errors=True)
-        debian = Debian(self, root)
-        has_systemd = debian.boot()
-        before = set(debian.files())
+        self.debian = Debian(self, root)
+        self.server = Installed(self.debian)
+        unit = InTheUnit(self.server)
+        unit.prepare()
+        has_systemd = self.debian.boot()
+        before = set(self.debian.files())
         key = make_key(self.directory, "alice")
         shutil.copy(key, root / "key")
         shutil.copy(f"{key}.pub", root / "key.pub")
         shutil.copy(package, root / "vspc.deb")
-        self.good(debian.inside("apt-get", "install", "--yes", "/vspc.deb"))
-        said = self.good(debian.inside("vspc", "init", *OPTIONS))
+        self.debian.do("apt-get", "install", "--yes", "/vspc.deb")
+        said = self.debian.do("vspc", "init", *OPTIONS)
         start = b"systemctl enable --now vspc" if has_systemd else b"vspc run --config /etc"
         self.assertIn(start, said.out)
         self.check_files(root)
+        with (root / "etc/vspc/vspc.toml").open("a") as config:
+            config.write(PLAIN + unit.configure())
         if has_systemd:
-            self.good(debian.inside("systemctl", "enable", "--now", "vspc"))
+            self.debian.do("systemctl", "enable", "--now", "vspc")
         else:
             user = ("setpriv", "--reuid=vspc", "--regid=vspc", "--clear-groups")
-            debian.start(*user, "vspc", "run").out.expect(rb" info started ")
-        self.use(debian)
+            self.debian.start(*user, "vspc", "run").out.expect(rb" info started ")
+        self.use()
+        numbers = Numbers(self.server)
+        numbers.connect()
+        numbers.type()
+        unit.check(has_systemd)
         if has_systemd:
-            self.restart(debian)
-        self.purge(debian, before)
-
-    def good(self, done: Completed) -> Completed:
-        """`done`, which must have succeeded."""
-        said = (done.out + done.err).decode("utf-8", "replace")
-        self.assertEqual(done.status, 0, said)
-        return done
+            self.restart(numbers)
+            self.refuse()
+        else:
+            self.assertEqual(numbers.check(), [])
+        self.purge(before)
 
     def build(self) -> Path:
         """Where the package is."""
         out = self.directory / "dist"
         caches = {"PIP_CACHE_DIR": str(TREE / ".venv" / "cache" / "pip")}
         build = TREE / "etc" / "debian" / "build"
-        self.good(self.complete(build, out, environment=caches, timeout=PATIENCE))
+        done = self.complete(build, out, environment=caches, timeout=PATIENCE)
+        self.assertEqual(done.status, 0, done.err.decode("utf-8", "replace"))
         [package] = out.glob("vspc_*.deb")
         return package
 
@@ -101,71 +108,76 @@ class Package(ProcessTestCase):
         for place in ("bash-completion/completions/vspc", "zsh/vendor-completions/_vspc"):
             self.assertTrue((root / "usr/share" / place).exists(), place)
 
-    def use(self, debian: Debian) -> Child:
+    def use(self) -> None:
         """A VM connects, an operator sees it, root uses a verb, nothing runs as root."""
+        debian = self.debian
         proxy = ("--proxy", "telnet://127.0.0.1:13370", "--name", "web01")
-        simulator = debian.start("vspc", "simulate", *proxy)
-        wait = debian.inside(*SSH, "wait", "web01", "--timeout", "30")
-        listed = self.good(debian.inside(*SSH, "list"))
-        self.assertRegex(listed.out, rb"web01 +connected", wait.err)
-        self.good(debian.inside("vspc", "status"))
-        users = debian.inside("sh", "-c", "stat -c %U /proc/$(cat /var/lib/vspc/lock)")
+        debian.start("vspc", "simulate", *proxy)
+        self.server.until_connected("web01")
+        self.assertRegex(self.server.do("list").out, rb"web01 +connected")
+        debian.do("vspc", "status")
+        users = debian.do("sh", "-c", "stat -c %U /proc/$(cat /var/lib/vspc/lock)")
         self.assertEqual(users.out, b"vspc\n")
-        self.assertIn(b"user of the server: vspc\n", debian.inside("vspc", "check").out)
-        return simulator
+        self.assertIn(b"user of the server: vspc\n", debian.do("vspc", "check").out)
 
-    def restart(self, debian: Debian) -> None:
-        """An upgrade restarts the server, and one that is killed starts again: the connection of
-        the VM goes on. With a configuration that is refused the old server stays.
+    def restart(self, numbers: Numbers) -> None:
+        """An upgrade restarts the server, and one that is killed starts again: the connections of
+        VMs go on, and what they print and what is typed arrives once. What a kill left unsure is
+        told: bytes of the last moment.
         """
-        active = debian.inside("systemctl", "show", "vspc", "-p", "ActiveState,Type,StatusText")
+        active = self.debian.do("systemctl", "show", "vspc", "-p", "ActiveState,Type,StatusText")
         self.assertIn(b"ActiveState=active", active.out)
-        self.good(debian.inside("systemctl", "reload", "vspc"))
-        again = ("apt-get", "install", "--yes", "--reinstall", "/vspc.deb")
-        before, connection = self.pid(debian), self.connection(debian)
-        self.good(debian.inside(*again))
-        after = self.pid(debian)
-        self.assertNotEqual(before, after)
-        self.good(debian.inside("systemctl", "kill", "--signal=KILL", "vspc"))
-        debian.wait(lambda: self.pid(debian) not in (0, after) and self.is_active(debian))
-        after = self.pid(debian)
-        self.good(debian.inside(*SSH, "wait", "web01", "--timeout", "30"))
-        self.assertEqual(self.connection(debian), connection)
-        config = debian.root / "etc/vspc/vspc.toml"
+        self.debian.do("systemctl", "reload", "vspc")
+        upgrade = partial(self.debian.do, "apt-get", "install", "--yes", "--reinstall", "/vspc.deb")
+        connection = self.connection()
+        for again in (upgrade, self.server.restart, self.server.restart):
+            self.goes_on(numbers, again)
+        self.assertEqual(numbers.check(), [])
+        for again in (self.server.kill, self.server.kill):
+            self.goes_on(numbers, again)
+        self.assertLessEqual(len(numbers.check()), 2 * len(numbers.vms))
+        self.server.until_connected("web01")
+        self.assertEqual(self.connection(), connection)
+
+    def goes_on(self, numbers: Numbers, again: Callable[[], object]) -> None:
+        """Whoever types is disconnected, another process is the server, all else is as before."""
+        before = self.server.pid()
+        typists = numbers.type_unheard()
+        again()
+        self.assertNotEqual(self.server.pid(), before)
+        for typist in typists:
+            typist.wait()
+        numbers.type()
+
+    def refuse(self) -> None:
+        """With a configuration that is refused the old server stays."""
+        before = self.server.pid()
+        config = self.debian.root / "etc/vspc/vspc.toml"
         text = config.read_text()
         config.write_text(text + "nonsense = 1\n")
         script = "/var/lib/dpkg/info/vspc.postinst"
-        done = self.good(debian.inside(script, "configure", "0.0.1"))
+        done = self.debian.do(script, "configure", "0.0.1")
         self.assertIn(b"was not restarted", done.out + done.err)
-        self.assertEqual(self.pid(debian), after)
+        self.assertEqual(self.server.pid(), before)
         config.write_text(text)
-        journal = debian.inside("journalctl", "--unit", "vspc", "--no-pager").out
-        for word in (b"raceback", b" critical ", b"as root"):
-            self.assertNotIn(word, journal, journal.decode("utf-8", "replace"))
+        journal = self.server.journal()
+        for word in ("raceback", " critical ", "as root"):
+            self.assertNotIn(word, journal)
 
-    def connection(self, debian: Debian) -> bytes:
-        """Both addresses of the connection of the VM, as the VM has it."""
-        words = ("ss", "--no-header", "--tcp", "--numeric", "state", "established")
-        found = self.good(debian.inside(*words, "dport", "=", ":13370")).out.split()
-        self.assertEqual(len(found), 4, found)
-        return found[2]
+    def connection(self) -> bytes:
+        """Both addresses of the connection of the simulated VM, as the VM has it."""
+        words = ("ss", "--no-header", "--tcp", "--numeric", "--processes", "state", "established")
+        found = self.debian.do(*words, "dport", "=", ":13370").out
+        [line] = [each for each in found.splitlines() if b'"vspc"' in each]
+        return line.split()[2]
 
-    def is_active(self, debian: Debian) -> bool:
-        """Whether the server has said that it is ready."""
-        return debian.inside("systemctl", "is-active", "vspc").out == b"active\n"
-
-    def pid(self, debian: Debian) -> int:
-        """Of the server that is ready."""
-        shown = debian.inside("systemctl", "show", "vspc", "--property=MainPID", "--value")
-        return int(shown.out)
-
-    def purge(self, debian: Debian, before: set[str]) -> None:
+    def purge(self, before: set[str]) -> None:
         """What is left is what it says."""
-        done = self.good(debian.inside("apt-get", "purge", "--yes", "vspc"))
+        done = self.debian.do("apt-get", "purge", "--yes", "vspc")
         self.assertIn(b"the user and the group vspc are left", done.out)
         for name in ("key", "key.pub", "vspc.deb"):
-            (debian.root / name).unlink()
-        left = set(debian.files()) - before - LEFT
+            (self.debian.root / name).unlink()
+        left = set(self.debian.files()) - before - LEFT
         ours = {path for path in left if not path.startswith(SYSTEMS)}
         self.assertEqual(ours, set())
         units = {path for path in left if "vspc" in path and not path.startswith("/var/log")}
