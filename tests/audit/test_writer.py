@@ -433,6 +433,31 @@ class Trouble(WithFile):
                     continue
             self.assertEqual(found, [1, 2, 3, 4, 5])
 
+    def test_memory_that_runs_out_is_a_disk_that_fails(self) -> None:
+        class Short(FailingDisk):
+            is_short = False
+
+            def _write(self, descriptor: int, parts: tuple[bytes, ...]) -> None:  # type: ignore[override]
+                if self.is_short:
+                    os.write(descriptor, b"".join(parts)[:150])
+                    raise MemoryError
+                super()._write(descriptor, parts)
+
+        self.bench.disk = disk = Short()
+        made = self.bench.writer()
+        self.bench.put(made, 2)
+        made.round()
+        disk.is_short = True
+        self.bench.put(made, 4)
+        self.bench.later(made)
+        self.assertEqual(len(self.path.read_bytes().splitlines()), len(lines_of(self.path)))
+        disk.is_short = False
+        self.bench.later(made)
+        self.assertEqual([e["seq"] for e in lines_of(self.path)], list(range(1, 8)))
+        told = [event for event, _ in self.bench.told]
+        self.assertEqual(told, ["audit-failing", "audit-recovered"])
+        self.assertEqual(self.bench.told[0][1]["error"], os.strerror(errno.ENOMEM))
+
     def test_a_real_full_device(self) -> None:
         if not Path("/dev/full").exists():
             self.skipTest("there is no /dev/full")

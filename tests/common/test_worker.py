@@ -89,6 +89,54 @@ class Pool(SynchronousTestCase):
         self.pool.close(0.01)
 
 
+class NoMemory(SynchronousTestCase):
+    """Not even for the report of a failure: the thread stays."""
+
+    def setUp(self) -> None:
+        self.patch(worker, "PAUSE", 0.0)
+        self.failures = 0
+        self.done = threading.Event()
+
+    def fail_inside(self) -> None:
+        self.failures += 1
+        raise MemoryError
+
+    def work(self) -> None:
+        """Fails three times."""
+        if self.failures < 3:
+            raise MemoryError
+        self.done.set()
+
+    def test_of_a_worker(self) -> None:
+        def step() -> float | None:
+            self.work()
+            return None
+
+        one = Worker("test", step, self.fail_inside)
+        one.start()
+        self.assertTrue(self.done.wait(PATIENCE))
+        self.assertTrue(one.stop(PATIENCE))
+        self.assertEqual(self.failures, 3)
+
+    def test_of_a_pool(self) -> None:
+        pool = WorkerPool("test", self.fail_inside)
+        self.addCleanup(pool.close)
+        for _ in range(4):
+            pool.submit(self.work)
+        self.assertTrue(self.done.wait(PATIENCE))
+        self.assertEqual(self.failures, 3)
+
+    def test_where_there_is_none_for_a_thread_the_caller_is_told(self) -> None:
+        class TooMuch(threading.Thread):
+            def start(self) -> None:
+                raise MemoryError
+
+        pool = WorkerPool("test", self.fail_inside)
+        self.patch(worker, "Thread", TooMuch)
+        self.assertRaisesRegex(RuntimeError, "no memory for a thread", pool.submit, self.work)
+        self.assertEqual(pool.waiting, 0)
+
+
 class OneThread(SynchronousTestCase):
     """A worker that does what is put into its queue."""
 

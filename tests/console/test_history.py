@@ -1,10 +1,18 @@
 """The ring, against a plain bytes as the model; and the budget that all rings share."""
 
+from unittest import mock
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.console.history import SMALLEST, Budget, History
+
+
+def fail(*_: object) -> bytearray:
+    """No memory."""
+    raise MemoryError
+
 
 PIECES = st.lists(st.integers(0, 9000), max_size=30)
 
@@ -31,6 +39,24 @@ class Ring(SynchronousTestCase):
         history.append(b"x" * 5000 + b"end")
         self.assertEqual((history.start, history.end), (5003 - 4096, 5003))
         self.assertTrue(history.read(history.start, 9999).endswith(b"end"))
+
+    def test_without_memory_for_a_larger_ring_the_small_one_has_the_last_bytes(self) -> None:
+        history = History(Budget(), 65536)
+        history.append(b"a" * 4000)
+        with mock.patch("vspc.console.history.bytearray", fail, create=True):
+            history.append(b"b" * 4000)
+        self.assertEqual((history.start, history.end), (8000 - 4096, 8000))
+        self.assertEqual(history.read(history.start, 9999), b"a" * 96 + b"b" * 4000)
+        history.append(b"c" * 4000)
+        self.assertEqual(history.read(8000, 9999), b"c" * 4000)
+
+    def test_without_memory_for_a_ring_offsets_go_on_and_nothing_is_kept(self) -> None:
+        history = History(Budget(), 65536)
+        with mock.patch("vspc.console.history.bytearray", fail, create=True):
+            history.append(b"lost")
+        self.assertEqual((history.start, history.end, history.read(4, 10)), (4, 4, b""))
+        history.append(b"kept")
+        self.assertEqual(history.read(4, 10), b"kept")
 
     def test_an_offset_that_is_not_kept_is_refused_by_name(self) -> None:
         history = History(Budget(), 4096)

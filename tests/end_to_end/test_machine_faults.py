@@ -1,5 +1,5 @@
 """Faults of the machine that a server runs on: its clock is set, its disk stands still, all threads
-are occupied.
+are occupied, its memory runs out.
 """
 
 import json
@@ -147,3 +147,80 @@ class ThreadsThatAreAllOccupied(FaultsTestCase):
         self.busy.unlink()
         self.serve(script("vspc"), "run", "--config", self.config)
         self.assertIn(b"\nlast words\n", self.ssh("log", "web1").out)
+
+
+class MemoryThatRunsOut(FaultsTestCase):
+    """At one place for a moment: that is what is affected, and nothing else."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.place = self.directory / "place"
+        module = (sys.executable, "-B", "-m", "tests.end_to_end.no_memory", self.place)
+        self.serve(*module, "run", "--config", self.config)
+        self.simulate(vms=2)
+        self.guest = Device(self.ports["plain guest"])
+        self.addCleanup(self.guest.socket.close)
+        self.raw = self.attach("raw", "guest")
+        self.server.out.expect(rb" attached console=guest ")
+        self.said = b""
+        self.goes_on()
+
+    def run_out(self, place: str) -> None:
+        """What is called there next fails."""
+        new = self.directory / "place.new"
+        new.write_text(place)
+        new.rename(self.place)
+
+    def goes_on(self) -> None:
+        """The guest and who reads it: no byte is missing, and typing arrives."""
+        said = b"line %d\r\n" % len(self.said)
+        self.said += said
+        self.guest.say(said)
+        self.raw.out.expect(said)
+        self.raw.type(b"typed\r")
+        self.guest.expect(b"typed")
+
+    def failed_with(self, event: bytes) -> None:
+        """An error line says so; the guest was not affected."""
+        self.server.out.expect(event + b".*MemoryError")
+        self.assertFalse(self.place.exists())
+        self.goes_on()
+
+    def test_a_login_ends_and_the_next_one_is_accepted(self) -> None:
+        self.run_out("login")
+        self.assertEqual(self.ssh("list", operator="bob").status, 255)
+        self.failed_with(rb" critical ")
+        self.assertEqual(self.ssh("list", operator="bob").status, 0)
+
+    def test_an_attachment_ends_and_its_console_goes_on(self) -> None:
+        bob = self.attach("raw", "web1", operator="bob")
+        self.server.out.expect(rb" attached console=web1 ")
+        self.run_out("attachment")
+        self.tell("type web1 first")
+        self.failed_with(rb" critical ")
+        bob.stop()
+        again = self.attach("raw", "web1", operator="bob")
+        again.type(b"echo second\r")
+        again.out.expect(rb"\nsecond\r\n")
+
+    def test_what_a_line_sends_is_lost_and_the_line_goes_on(self) -> None:
+        bob = self.attach("raw", "web1", operator="bob")
+        self.server.out.expect(rb" attached console=web1 ")
+        self.run_out("line")
+        self.tell("type web1 first")
+        self.failed_with(rb" critical line-defect")
+        bob.type(b"echo second\r")
+        bob.out.expect(rb"\nsecond\r\n")
+
+    def test_the_log_is_written_later_and_has_every_byte_once(self) -> None:
+        self.run_out("log")
+        self.goes_on()
+        self.server.out.expect(rb" error log-failing error=\"Cannot allocate memory\"")
+        self.server.out.expect(rb" info log-recovered ")
+        self.goes_on()
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(), 0)
+        checked = self.complete(script("vspc"), "verify", "--config", self.config)
+        self.assertEqual(checked.status, 0, checked)
+        self.serve(script("vspc"), "run", "--config", self.config)
+        self.assertEqual(self.ssh("log", "guest", "--raw").out, self.said)

@@ -36,6 +36,14 @@ class Port:
         self.numberAccepts += 20
 
 
+class FullPort(Port):
+    """There is no memory for what it takes."""
+
+    def doRead(self) -> None:
+        super().doRead()
+        raise MemoryError
+
+
 class AcceptTests(SynchronousTestCase):
     def test_a_turn_takes_few_connections(self) -> None:
         port = Port()
@@ -50,6 +58,12 @@ class AcceptTests(SynchronousTestCase):
         port.numberAccepts = 1
         port.doRead()
         self.assertEqual(port.taken, 1)
+
+    def test_memory_that_runs_out_does_not_close_the_port(self) -> None:
+        port = FullPort()
+        limit_accepts(port)
+        port.doRead()  # the reactor would close what raises
+        self.assertEqual(port.taken, ACCEPTS)
 
 
 class EndpointTests(SynchronousTestCase):

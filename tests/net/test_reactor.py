@@ -1,9 +1,12 @@
-"""Timers of a real reactor while the time of day is set, and while the process stands still."""
+"""A real reactor while the time of day is set, the process stands still, and memory runs out."""
+
+import os
+from typing import Any
 
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.reactor import time_monotonically
+from vspc.net.reactor import keep_waker, time_monotonically
 
 HOUR = 3600.0
 
@@ -93,3 +96,33 @@ class AProcessThatStandsStill(SynchronousTestCase):
         reactor.timeout()
         self.now += 3600
         self.assertEqual(reactor.seconds() - before, 3600)
+
+
+class NoMemory(SynchronousTestCase):
+    """Threads answer while nothing can be allocated."""
+
+    def setUp(self) -> None:
+        self.reactor = SelectReactor()
+        self.addCleanup(self.reactor.disconnectAll)
+        keep_waker(self.reactor)
+        self.answers: list[int] = []
+
+    def answer(self) -> None:
+        """A thread answers, and a turn follows."""
+        self.reactor.callFromThread(self.answers.append, len(self.answers))
+        self.reactor.doIteration(None)  # until it is woken
+        self.reactor.runUntilCurrent()
+
+    def test_they_wake_the_reactor_then_and_afterwards(self) -> None:
+        def fail(*_: Any) -> int:
+            raise MemoryError
+
+        failing = self.patch(os, "readv", fail)
+        self.answer()
+        self.answer()
+        failing.restore()
+        for _ in range(3):
+            self.answer()
+        self.assertEqual(self.answers, list(range(5)))
+        self.reactor.doIteration(0)
+        self.assertEqual(self.answers, list(range(5)))

@@ -11,6 +11,7 @@ from twisted.logger import Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.common.text import safe
+from vspc.server import own_log
 from vspc.server.own_log import VALUE, WAITING, LineWriter, ServerLog, event_reporter
 
 
@@ -97,6 +98,48 @@ class Lines(SynchronousTestCase):
 
 def lost_line(count: int) -> str:
     return f"log-lines-lost count={count}"
+
+
+class NoMemory(SynchronousTestCase):
+    """Lines that cannot be made, or not be written: the next one that can be says how many."""
+
+    def setUp(self) -> None:
+        self.stream = io.StringIO()
+        self.log = ServerLog(self.stream)
+        self.logger = Logger("vspc.vm", observer=LogPublisher(self.log))
+
+    def text(self) -> str:
+        self.log.close()
+        return self.stream.getvalue()
+
+    def test_for_a_line(self) -> None:
+        class Huge:
+            def __str__(self) -> str:
+                raise MemoryError
+
+        self.logger.info("one", what=Huge())
+        self.logger.info("two", what=Huge())
+        self.logger.info("three")
+        text = self.text()
+        self.assertIn(" info three\n", text)
+        self.assertIn(" warn log-lines-lost count=2\n", text)
+
+    def test_for_what_is_written_at_once(self) -> None:
+        written = self.stream.write
+        failed = threading.Event()
+
+        def fail(_text: str) -> int:
+            failed.set()
+            raise MemoryError
+
+        self.patch(own_log, "PAUSE", 0.0)
+        writer = LineWriter(self.stream, lost_line)
+        writer._write = fail
+        writer.put("one")
+        self.assertTrue(failed.wait(60))
+        writer._write = written
+        writer.close(patience=60)
+        self.assertEqual(self.stream.getvalue(), lost_line(1) + "\n")
 
 
 class Stalled(SynchronousTestCase):

@@ -171,7 +171,7 @@ class AuditFile:
             f'{head}, "seq": {self.seq + number}, {tail}'.encode()
             for number, (head, tail) in enumerate(entries, 1)
         ]
-        data = b"".join(line + b"\n" for line in lines)
+        data, every = b"".join(line + b"\n" for line in lines), tuple(lines)
         prefix = b"\n" if self._unended else b""
         size, done, error = 0, 0, None
         try:
@@ -185,7 +185,8 @@ class AuditFile:
             self._unended = False
         count = self._settle(size + len(prefix), data[: max(0, done - len(prefix))], lines)
         self._note(count)
-        return Written(tuple(lines[:count]), error)
+        # Without a need for memory: lines that are there and seem not to be are written twice.
+        return Written(every if count == len(every) else every[:count], error)
 
     def _settle(self, size: int, data: bytes, lines: Sequence[bytes]) -> int:
         """How many lines are there; what is there of another one goes."""

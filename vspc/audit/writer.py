@@ -12,7 +12,7 @@ from attrs import define, field
 
 from vspc.audit.file import AuditFile, Entry, EventReporter
 from vspc.audit.schema import moment
-from vspc.common.files import Disk
+from vspc.common.files import Disk, out_of_memory
 from vspc.common.worker import BoundedQueue, Worker
 from vspc.net.limits import TokenBucket
 
@@ -170,6 +170,8 @@ class AuditWriter:
             self._sync(now)
         except OSError as error:
             self._fail(error)
+        except MemoryError:
+            self._fail(out_of_memory())
         else:
             self._recover()
         finally:

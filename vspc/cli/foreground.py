@@ -9,7 +9,7 @@ from twisted.logger import Logger, globalLogBeginner
 
 from vspc.config import Config
 from vspc.net.name_resolver import look_up_apart
-from vspc.net.reactor import time_monotonically
+from vspc.net.reactor import keep_waker, time_monotonically
 from vspc.server.handover.lifecycle import STOP_TIMEOUT, ServiceManager
 from vspc.server.own_log import ServerLog
 from vspc.server.service import VspcService
@@ -20,6 +20,7 @@ def run(config: Config, verbose: bool) -> int:
     from twisted.internet import reactor
 
     time_monotonically(reactor)
+    keep_waker(reactor)
     look_up_apart(reactor)
     service = VspcService(config, reactor, manager=ServiceManager.found())
     return _run(reactor, service, verbose)

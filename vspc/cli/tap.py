@@ -7,7 +7,7 @@ from twisted.python import usage
 from vspc.config import ConfigError
 from vspc.config.file import HELP, chosen
 from vspc.net.name_resolver import look_up_apart
-from vspc.net.reactor import time_monotonically
+from vspc.net.reactor import keep_waker, time_monotonically
 from vspc.server.config_files import load_to_start
 from vspc.server.handover.lifecycle import ServiceManager
 from vspc.server.own_log import ServerLog
@@ -25,6 +25,7 @@ def makeService(options: Options) -> VspcService:
     from twisted.internet import reactor
 
     time_monotonically(reactor)
+    keep_waker(reactor)
     look_up_apart(reactor)
     try:
         config = load_to_start(chosen(options["config"]))

@@ -19,6 +19,11 @@ MODIFY = os.O_RDWR | os.O_CREAT
 READ = os.O_RDONLY
 
 
+def out_of_memory() -> OSError:
+    """What a MemoryError is to those who know what to do about a disk that fails."""
+    return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
 class Disk:
     """Every method may raise OSError.
 
@@ -68,7 +73,17 @@ class Disk:
             return descriptor
 
     def write(self, descriptor: int, *parts: bytes) -> None:
-        """All parts, in one call if it can be. After an error some of them may be in the file."""
+        """All parts, in one call if it can be. After an error some of them may be in the file.
+
+        Memory that runs out meanwhile is an OSError, too: what is in the file is then undone.
+        """
+        try:
+            self._write(descriptor, parts)
+        except MemoryError:
+            raise out_of_memory() from None
+
+    @staticmethod
+    def _write(descriptor: int, parts: tuple[bytes, ...]) -> None:
         written = os.writev(descriptor, parts)
         for part in parts:
             if written >= len(part):

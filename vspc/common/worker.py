@@ -2,7 +2,7 @@
 
 All of them are daemons, and to end one takes a limited time only: a disk that does not answer never
 keeps the process from ending. What raises in a thread is reported to `failed`, which
-is called inside the except block.
+is called inside the except block. No thread ends because memory runs out: it pauses, and goes on.
 """
 
 import time
@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 PAUSE = 1.0
-"""Seconds after a `step` that raised, before the next one."""
+"""Seconds after a `step` that raised, before the next one; after memory has run out, too."""
 
 
 class Worker:
@@ -73,12 +73,20 @@ class Worker:
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
-        while self._round():
+        while self._goes_on():
             pass
         try:
             self._ended()
         except Exception:
             self._failed()
+
+    def _goes_on(self) -> bool:
+        """A round; whether there is to be another."""
+        try:
+            return self._round()
+        except MemoryError:  # for the report of a failure, or the wait
+            time.sleep(PAUSE)
+            return True
 
     def _round(self) -> bool:
         """One step and the wait after it; whether there is to be another."""
@@ -139,10 +147,10 @@ class WorkerPool:
         thread = Thread(target=self._run, name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError) as error:
             if not self._threads:
                 self._waiting.pop()
-                raise
+                raise RuntimeError(str(error) or "no memory for a thread") from error
         else:  # not before: one that never ran does not count
             self._threads.append(thread)
 
@@ -164,18 +172,28 @@ class WorkerPool:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._idle += 1
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                self._idle -= 1
-                if not self._waiting:
-                    return
-                call, arguments = self._waiting.popleft()
             try:
-                call(*arguments)
-            except Exception:
-                self._failed()
-            del call, arguments  # which may hold a great deal
+                if not self._one():
+                    return
+            except MemoryError:  # for the report of a failure, or the wait
+                time.sleep(PAUSE)
+
+    def _one(self) -> bool:
+        """Wait for a call and make it; False after the last one."""
+        with self._changed:
+            self._idle += 1
+            try:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            finally:
+                self._idle -= 1
+            if not self._waiting:
+                return False
+            call, arguments = self._waiting.popleft()
+        try:
+            call(*arguments)
+        except Exception:
+            self._failed()
+        return True
 
 
 class BoundedQueue(Generic[T]):

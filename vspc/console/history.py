@@ -77,17 +77,21 @@ class History:
         return len(self._ring)
 
     def append(self, data: bytes) -> None:
-        """Keep `data`; what no longer fits is forgotten, oldest first."""
-        self._make_room(len(data))
-        size = len(self._ring)
-        self.end += len(data)
-        kept = memoryview(data)[-size:]
-        at = (self.end - len(kept)) & (size - 1)
-        first = size - at
-        self._ring[at : at + len(kept)] = kept[:first]
-        if len(kept) > first:
-            self._ring[: len(kept) - first] = kept[first:]
-        self.start = max(self.start, self.end - size)
+        """Keep `data`; what no longer fits is forgotten, oldest first; all, if memory runs out."""
+        end = self.end + len(data)
+        try:
+            self._make_room(len(data))
+            size = len(self._ring)
+            kept = memoryview(data)[-size:]
+            at = (end - len(kept)) & (size - 1)
+            first = size - at
+            self._ring[at : at + len(kept)] = kept[:first]
+            if len(kept) > first:
+                self._ring[: len(kept) - first] = kept[first:]
+            self.start = max(self.start, end - size)
+        except MemoryError:
+            self.start = end
+        self.end = end
 
     def _make_room(self, count: int) -> None:
         self._budget.touch(self)
@@ -99,16 +103,21 @@ class History:
             requested *= 2
         granted = self._budget.grant(self, requested)
         if granted > len(self._ring):
-            self._resize(granted)
+            try:
+                self._resize(granted)
+            except MemoryError:
+                if not self._ring:
+                    raise
 
     def _resize(self, capacity: int) -> None:
         kept = self.read(self.start, self.end - self.start)
         change = capacity - len(self._ring)
-        self._ring = bytearray(capacity)
+        ring = bytearray(capacity)
         at = self.start & (capacity - 1)
         first = capacity - at
-        self._ring[at : at + len(kept[:first])] = kept[:first]
-        self._ring[: len(kept[first:])] = kept[first:]
+        ring[at : at + len(kept[:first])] = kept[:first]
+        ring[: len(kept[first:])] = kept[first:]
+        self._ring = ring
         self._budget.resized(self, change)
 
     def restore(self, start: int, data: bytes) -> None:

@@ -120,6 +120,7 @@ class ConsoleLog:
             if record.end <= self.end:
                 return
             record = record.behind(self.end)
+        self.pending.append(record)  # before it counts: there may be no memory for it
         if record.code in (DATA, GAP):
             self.end = record.end
             self.last_output = max(self.last_output, record.at if record.code == DATA else 0)
@@ -127,7 +128,6 @@ class ConsoleLog:
             self.begun = True
             self.begins = record.offset if self.begins is None else self.begins
         self.last = max(self.last, record.at)
-        self.pending.append(record)
         self.pending_bytes += len(record.payload)
         self.pending_serial = serial
         if not self.begun and len(self.pending) > BEFORE:

@@ -174,18 +174,21 @@ class LogRecorder(OutputObserver):
         entry = self._entry(console_id)
         size = len(data)
         if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
-            if entry.gap is None:
-                entry.gap = max(entry.end, 0) if entry.begun else offset
-                self._gaps[entry] = None
+            self._begin_gap(entry, max(entry.end, 0) if entry.begun else offset)
             entry.end = offset + size
             self._reserve(entry, size)
             return
-        if entry.gap is not None or offset > entry.end:
-            self._end_gap(entry, offset)
-        entry.end = offset + size
-        entry.begun = True
-        self._reserve(entry, size)
-        self._add(entry, Record(DATA, entry.id, offset, self._output_time(console_id), data), size)
+        try:
+            record = Record(DATA, entry.id, offset, self._output_time(console_id), data)
+            if entry.gap is not None or offset > entry.end:
+                self._end_gap(entry, offset)
+            entry.end = offset + size
+            entry.begun = True
+            self._reserve(entry, size)
+            self._add(entry, record, size)
+        except MemoryError:
+            self._begin_gap(entry, offset)
+            entry.end = offset + size
         if entry.queued > self._enough and not self.failing():
             console = self.find(console_id)
             if console is not None:
@@ -225,6 +228,12 @@ class LogRecorder(OutputObserver):
 
     def _write_reserve(self, entry: RecorderEntry) -> None:
         self._add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()), 0)
+
+    def _begin_gap(self, entry: RecorderEntry, start: int) -> None:
+        """What follows is not kept, until something can be again."""
+        if entry.gap is None:
+            entry.gap = start
+            self._gaps[entry] = None
 
     def _end_gap(self, entry: RecorderEntry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap

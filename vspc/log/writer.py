@@ -1,7 +1,8 @@
 """The log's thread: takes batches from the reactor, writes them, and keeps the store in order.
 
 A disk that fails costs one event, is tried again every second, and everything goes on by itself
-when it is well; meanwhile batches wait here, bounded by the recorder.
+when it is well; meanwhile batches wait here, bounded by the recorder. Memory that runs out is
+treated like that.
 """
 
 import errno
@@ -15,6 +16,7 @@ from threading import Condition
 
 from attrs import define, field, frozen
 
+from vspc.common.files import out_of_memory
 from vspc.common.worker import Worker, WorkerPool
 from vspc.config.settings import Fsync
 from vspc.log.chain import Chain
@@ -97,6 +99,7 @@ class LogWriter:
     _written: Condition = field(factory=Condition, init=False)
     _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
     _unwritten: deque[Batch] = field(factory=deque, init=False)
+    _unanswered: deque[Batch] = field(factory=deque, init=False)  # written, and nobody knows
     _failing_since: float = field(default=0.0, init=False)
     _retry: float = field(default=0.0, init=False)
     _unsynced: bool = field(default=False, init=False)
@@ -182,6 +185,8 @@ class LogWriter:
             return max(0.0, self._retry - now)
         if self.store.emptying or self.store.gone:
             return 0.0
+        if self._unanswered:
+            return RETRY
         until = [self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)]
         if self._unsynced and not self._syncing and self.sync == "interval":
             until.append(self._synced + self.sync_interval)
@@ -192,6 +197,7 @@ class LogWriter:
         self.busy_since = self.now()
         try:
             self._unwritten += [item for item in items if isinstance(item, Batch)]
+            self._answer()
             if self._unwritten and (not self.failing or self.now() >= self._retry):
                 self._write()
             for item in items:
@@ -208,6 +214,18 @@ class LogWriter:
         except Exception:
             self.failed()
 
+    def _answer(self) -> None:
+        """Say that batches are written; those for which there is no memory in a later round."""
+        while self._unanswered:
+            batch = self._unanswered[0]
+            try:
+                batch.written(batch)
+            except MemoryError:
+                return
+            except Exception:
+                self.failed()
+            self._unanswered.popleft()
+
     def _write(self) -> None:
         try:
             reason = self.floor()
@@ -219,14 +237,14 @@ class LogWriter:
             self.store.settle(())
             while self._unwritten:
                 self._write_some()
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._fail(error)
 
     def _write_some(self) -> None:
         together: list[Batch] = []
         size = 0
         for batch in self._unwritten:
-            if together and size + batch.size > WRITE_SIZE:
+            if together and (self.failing or size + batch.size > WRITE_SIZE):
                 break
             together.append(batch)
             size += batch.size
@@ -238,8 +256,9 @@ class LogWriter:
         if self._unsynced_since is None and self.sync != "never":
             self._unsynced_since = self.now()
         for batch in together:
+            self._unanswered.append(batch)
             self._unwritten.popleft()
-            batch.written(batch)
+        self._answer()
         with self._worker.changed:
             self.waiting -= size
         with self._written:
@@ -257,7 +276,9 @@ class LogWriter:
         if reserves:
             self.store.append(reserves)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | MemoryError) -> None:
+        if isinstance(error, MemoryError):
+            error = out_of_memory()
         self._retry = self.now() + RETRY
         self.counts.failures += 1
         if not self.failing:
@@ -326,7 +347,7 @@ class LogWriter:
             self._grown = self._grown or bool(self.store.closed)
             self._tidy()
             self._recovered()
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._fail(error)
         while self.store.closed:
             log, segment = self.store.closed.pop()
@@ -339,7 +360,7 @@ class LogWriter:
         self._tidied, self._grown = self.now(), False
         try:
             self.tidy(self.store)
-        except OSError:
+        except (OSError, MemoryError):
             self._tidied = -inf  # due when the disk is tried again
             raise
 

@@ -102,15 +102,17 @@ def limit_accepts(port: Any) -> None:
     """Have `port`, a listening one of Twisted's, take at most `ACCEPTS` connections in a turn.
 
     By itself it takes 100, and 20 more each time that these were not enough. What is no socket,
-    as in memory, is left alone.
+    as in memory, is left alone. If memory runs out a connection is lost, and not the port: the
+    reactor closes for ever what raises.
     """
     accept = getattr(port, "doRead", None)
     if accept is None:
         return
 
     def accept_few() -> None:
-        port.numberAccepts = min(port.numberAccepts, ACCEPTS)
-        accept()
+        with suppress(MemoryError):
+            port.numberAccepts = min(port.numberAccepts, ACCEPTS)
+            accept()
 
     port.doRead = accept_few
 

@@ -1,8 +1,10 @@
 """The reactor as the rooms get it: a clock, and calls in its threads."""
 
 import math
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -57,6 +59,25 @@ def time_monotonically(reactor: Any, now: Callable[[], float] = time.monotonic) 
     """
     timers = _Timers(reactor, now)
     reactor.seconds, reactor.timeout = timers.seconds, timers.timeout
+
+
+WAKER_ROOM = 4096
+"""Bytes that threads have written to wake the reactor, read at once."""
+
+
+def keep_waker(reactor: Any) -> None:
+    """Have the pipe by which threads wake `reactor`, a real one, stay if memory runs out: Twisted's
+    reads it with an allocation, and the reactor closes for ever what raises. The answers of threads
+    would come late from then on.
+    """
+    waker, room = reactor.waker, bytearray(WAKER_ROOM)
+    into = (room,)
+
+    def drain() -> None:
+        with suppress(OSError, MemoryError):
+            os.readv(waker.i, into)
+
+    waker.doRead = drain
 
 
 class ReactorClock:

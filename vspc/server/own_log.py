@@ -8,7 +8,6 @@ import atexit
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from select import POLLOUT, poll
 from typing import TextIO
 
@@ -25,7 +24,7 @@ from zope.interface import implementer, provider
 
 from vspc.common.clock import rfc3339
 from vspc.common.text import safe, safe_once
-from vspc.common.worker import BoundedQueue, Worker
+from vspc.common.worker import PAUSE, BoundedQueue, Worker
 from vspc.log.log import DAMAGE
 
 WAITING = 10_000
@@ -51,6 +50,11 @@ class LineWriter:
                 self._worker.start()  # with the first line: twistd may fork before that
                 self._worker.wake()
 
+    def lose(self, count: int = 1) -> None:
+        """So many lines cannot be made or written: there is no memory for them."""
+        with self._worker.changed:
+            self._lines.lost += count
+
     def close(self, patience: float = CLOSE_TIMEOUT) -> None:
         """Wait until all is written, at most `patience` seconds."""
         self._worker.stop(patience)
@@ -60,9 +64,14 @@ class LineWriter:
             lines, lost = self._lines.take(), self._lines.take_lost()
         if lost:
             lines.append(self._lost_line(lost))
-        if lines:
-            with suppress(OSError, ValueError):
+        try:
+            if lines:
                 self._write("".join(line + "\n" for line in lines))
+        except MemoryError:
+            self.lose(lost + len(lines) - bool(lost))
+            return PAUSE
+        except (OSError, ValueError):
+            pass
         return None
 
 
@@ -150,7 +159,10 @@ class ServerLog:
 
         @provider(ILogObserver)
         def write(event: LogEvent) -> None:
-            self._writer.put(render(event))
+            try:
+                self._writer.put(render(event))
+            except MemoryError:  # the next line says how many are missing
+                self._writer.lose()
 
         predicate = LogLevelFilterPredicate(LogLevel.warn)
         predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)

@@ -5,6 +5,7 @@ Tables are made here and nowhere else.
 
 import os
 import resource
+from contextlib import suppress
 from typing import Any
 
 from twisted.logger import Logger
@@ -157,8 +158,11 @@ class ServerParts:
         )
 
     def defect(self) -> None:
-        """Log the exception of a subscriber or an attachment; others are not affected."""
-        self.log.failure("defect")
+        """Log the exception of a subscriber or an attachment; others are not affected, not even if
+        there is no memory for that.
+        """
+        with suppress(MemoryError):
+            self.log.failure("defect")
 
     def pair(self, config: Config) -> Pair:
         """The certificate of `config`; a self-signed one stays in the state_dir of this process."""

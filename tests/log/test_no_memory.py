@@ -1,0 +1,130 @@
+"""A whole log while memory runs out, at each place where it needs some."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakes import World
+from tests.log.inline import Logged
+from tests.log.support import bytes_of
+from tests.log.test_log import FailingDisk, WholeLog
+from vspc.console.console import Console
+from vspc.log import recorder, records
+from vspc.log.records import Record, pack_batch
+from vspc.log.writer import RETRY
+
+
+class ShortDisk(FailingDisk):
+    """While `is_short` half of what is to be written is, and then there is no memory."""
+
+    is_short = False
+
+    def _write(self, descriptor: int, parts: tuple[bytes, ...]) -> None:  # type: ignore[override]
+        if self.is_short:
+            data = b"".join(parts)
+            os.write(descriptor, data[: len(data) // 2])
+            raise MemoryError
+        super()._write(descriptor, parts)
+
+
+class NoMemory(WholeLog):
+    """As a disk that fails: it is told, tried again, and nothing is lost, doubled or torn."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.short_disk = ShortDisk()
+        self.logged = Logged(self.world, self.settings, self.short_disk)
+        self.addCleanup(self.logged.close)
+        self.failing = False
+        self.patch(records, "pack_batch", self.while_failing(records.pack_batch))
+
+    def while_failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            if self.failing:
+                raise MemoryError
+            return call(*arguments)
+
+        return run
+
+    def short(self, console: Console, said: bytes) -> None:
+        """It says so, and for a while nothing can be written."""
+        for _ in range(10):
+            console.link.output(said)
+            self.tick(0.5)
+
+    def recovered(self, console: Console, wanted: bytes) -> None:
+        self.failing = self.short_disk.is_short = False
+        self.tick(1.5)
+        console.link.output(b"after")
+        self.tick()
+        self.assertEqual(self.logged.event_names, ["log-failing", "log-recovered"])
+        self.assertEqual(self.logged.events[0][1]["error"], os.strerror(errno.ENOMEM))
+        self.assertEqual(self.logged.writer.waiting, 0)
+        self.assertEqual(bytes_of(self.items(console.id)), wanted + b"after")
+        self.assertEqual((self.gaps(console.id), self.world.failures), ([], 0))
+        self.logged.restart(World(), clean=False)
+        self.assertEqual(bytes_of(self.items(console.id)), wanted + b"after")
+
+    def test_for_a_batch(self) -> None:
+        console = self.console()
+        console.link.output(b"before ")
+        self.tick()
+        self.failing = True
+        self.short(console, b"during ")
+        self.recovered(console, b"before " + b"during " * 10)
+
+    def test_in_the_middle_of_a_write(self) -> None:
+        console = self.console()
+        console.link.output(b"before ")
+        self.tick()
+        self.short_disk.is_short = True
+        self.short(console, b"during ")
+        self.recovered(console, b"before " + b"during " * 10)
+
+    def test_for_what_was_written(self) -> None:
+        class Full(list[Record]):
+            def append(self, _record: Record) -> None:
+                raise MemoryError
+
+        console = self.console()
+        console.link.output(b"before ")
+        self.tick()
+        kept = self.logged.log.store.logs[bytes.fromhex(console.id)]
+        kept.pending, pending = Full(kept.pending), kept.pending
+        console.link.output(b"during ")
+        self.tick()
+        kept.pending = pending
+        self.recovered(console, b"before during ")
+
+    def test_for_the_answer_to_those_who_wait(self) -> None:
+        console, waits = self.console(), self.logged.log.recorder
+        self.tick()
+        waits.in_reactor = self.while_failing(waits.in_reactor)
+        self.patch(records, "pack_batch", pack_batch)
+        self.failing = True
+        console.link.output(b"during ")
+        self.tick()
+        self.assertEqual(bytes_of(self.items(console.id)), b"during ")
+        self.assertGreater(waits.queued, 0)
+        self.assertLessEqual(self.logged.writer.delay(), RETRY)
+        self.failing = False
+        self.tick(RETRY)
+        self.assertEqual((waits.queued, waits.waiting_since), (0, None))
+        self.assertEqual((self.logged.event_names, self.world.failures), ([], 0))
+
+    def test_for_output_is_a_gap_from_offset_to_offset(self) -> None:
+        console = self.console()
+        console.link.output(b"before ")
+        self.tick()
+        self.patch(recorder, "Record", self.while_failing(Record))
+        self.failing = True
+        console.link.output(b"lost ")
+        console.link.output(b"too ")
+        self.failing = False
+        console.link.output(b"after")
+        self.tick()
+        (gap,) = self.gaps(console.id)
+        self.assertEqual((gap.offset, gap.end), (len(b"before "), len(b"before lost too ")))
+        self.assertEqual(bytes_of(self.items(console.id)), b"before after")
+        self.assertEqual(console.history.read(0, 100), b"before lost too after")
