@@ -5,12 +5,13 @@ when their lines end although the manager has a duplicate.
 import os
 import shutil
 import socket
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
@@ -315,6 +316,39 @@ class Adopted(StoreTestCase):
         await self.until(lambda: self.lines)
         self.addCleanup(_end, self.lines[0])
         self.assertEqual(again.getHost(), there)
+
+    async def test_a_listener_that_is_closed_for_good_while_it_is_kept(self) -> None:
+        port = await self.listen()
+        there = port.getHost()
+        self.store.keep_port("p00000", port)
+        self.manager.receive_all()
+        self.store.release_port(port)
+        self.assertFalse(self.store.keeps_port(port))
+        # The manager still has it, and nobody can connect all the same.
+        self.assertEqual(self.manager.names(), ["p00000"])
+        await port.stopListening()
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection((there.host, there.port))
+        self.manager.receive_all()
+        self.assertEqual(self.manager.names(), [])
+
+    async def test_a_unix_socket_that_goes_on_has_its_mode_and_its_lock(self) -> None:
+        path = self.directory / "line"
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+        path.chmod(0o600)
+        sock.listen()
+        os.symlink("999999999", f"{path}.lock")  # of a process that was killed
+        again = adopt_port(reactor, sock, Factory.forProtocol(self._line))
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        self.assertEqual(os.readlink(f"{path}.lock"), str(os.getpid()))
+        peer = socket.socket(socket.AF_UNIX)
+        self.addCleanup(peer.close)
+        peer.connect(str(path))
+        await self.until(lambda: self.lines)
+        self.addCleanup(_end, self.lines[0])
+        await maybeDeferred(again.stopListening)
+        self.assertEqual(list(self.directory.glob("line*")), [])
 
     async def test_a_unix_socket(self) -> None:
         path = str(self.directory / "line")

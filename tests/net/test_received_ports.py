@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from vspc.config.listening import ListeningAddress
 from vspc.net.descriptor_store import port_name
 from vspc.net.received_ports import ReceivedPort, ReceivedPorts
 
@@ -81,6 +82,39 @@ class Claiming(SynchronousTestCase):
         self.ports.unclaimed.append(ReceivedPort("p00000", sock, True))
         self.ports.claim([(f"unix:{directory}/line", "plain guest")])
         self.assertEqual(self.ports.unclaimed, [])
+
+    def test_a_listener_of_a_name_and_an_address_and_no_other(self) -> None:
+        here = [ListeningAddress("tcp", "127.0.0.1", self.listener("127.0.0.1", "p00001"))]
+        here.append(ListeningAddress("tcp", "127.0.0.1", self.listener("127.0.0.1", "p00002")))
+        for wanted in (("p00003", here[0]), ("p00001", here[1])):
+            self.ports.claim_named([wanted])
+            self.assertIsNone(self.ports.take_named(wanted[0]))
+        self.ports.claim_named([("p00001", here[0]), ("p00002", here[1])])
+        self.assertEqual(self.ports.unclaimed, [])
+        self.assertIsNotNone(self.ports.take_named("p00001"))
+        self.assertIsNone(self.ports.take_named("p00001"))
+        self.assertEqual([each.name for each in self.ports.named_rest()], ["p00002"])
+        self.assertIsNone(self.ports.take_named("p00002"))
+
+    def test_one_of_a_socket_unit_has_no_name_of_ours(self) -> None:
+        port = self.listener("127.0.0.1", "p00001", kept=False)
+        self.ports.claim_named([("p00001", ListeningAddress("tcp", "127.0.0.1", port))])
+        self.assertIsNone(self.ports.take_named("p00001"))
+
+    def test_a_unix_socket_whose_file_is_gone_is_not_gone_on_with(self) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="vspc-"))
+        self.addCleanup(shutil.rmtree, directory)
+        path, sock = directory / "line", socket.socket(socket.AF_UNIX)
+        self.addCleanup(sock.close)
+        sock.bind(str(path))
+        sock.listen()
+        name = port_name("guest", f"unix:{path}")
+        self.ports.unclaimed.append(ReceivedPort(name, sock, True))
+        path.unlink()
+        self.ports.claim_named([(name, ListeningAddress("unix", str(path)))])
+        self.assertIsNone(self.ports.take_named(name))
+        self.ports.claim([(f"unix:{path}", "guest")])
+        self.assertIsNone(self.ports.take(f"unix:{path}", "guest"))
 
     def test_the_address_of_what_nobody_wants_is_free_again(self) -> None:
         port = self.listener("127.0.0.1", "p00000")

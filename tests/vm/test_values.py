@@ -232,6 +232,7 @@ class Process:
                 console.link.port.modem,
                 console.link.breaks_from_vm,
                 console.port_key,
+                console.link.line is None or console.link.away_reason,
                 None if console.remote is None else console.remote.uri,
             )
             for console in consoles

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from vspc.common.addresses import parse_address
 from vspc.common.values import InvalidValue
+from vspc.config.listening import ListeningAddress
 from vspc.config.mistakes import shown
 
 Interface = NewType("Interface", str)
@@ -57,6 +58,13 @@ class SocketAddress:
     def place(self) -> tuple[str, int, str]:
         """What one listener only may have."""
         return self.interface, self.port, self.path
+
+    @property
+    def listening(self) -> ListeningAddress:
+        """The same as of an endpoint string."""
+        if self.path:
+            return ListeningAddress("unix", self.path)
+        return ListeningAddress("tcp", "" if self.interface == "::" else self.interface, self.port)
 
     def meets(self, other: "SocketAddress") -> bool:
         """Whether not both can be listened on."""

@@ -276,6 +276,8 @@ def adopt(
         saved = state.consoles[key]
         line = None if saved.line is None else lines.get(saved.line)
         console.link.line = line
+        if line is not None:
+            console.link.away_reason = ""
         console.input.restore(saved.input, line, InputAccount(console, None))
     for console in consoles.values():
         if not console.live:

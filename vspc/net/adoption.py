@@ -1,6 +1,8 @@
 """Sockets of an earlier process become ports and transports of this one's reactor."""
 
+import os
 import socket
+import stat
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -33,11 +35,32 @@ def is_listening(sock: socket.socket) -> bool:
 
 
 def adopt_port(reactor: Any, sock: socket.socket, factory: Factory) -> IListeningPort:
-    """A port that goes on listening with `sock`, which belongs to it from now on."""
-    port: IListeningPort
+    """A port that goes on listening with `sock`, which belongs to it from now on. OSError where the
+    file of a Unix socket is gone.
+    """
+    port: Any
     with sock:
         sock.setblocking(False)
-        port = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+        if sock.family != socket.AF_UNIX:
+            port = reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+        else:
+            port = _adopt_unix_port(reactor, sock, factory)
+    found: IListeningPort = port
+    return found
+
+
+def _adopt_unix_port(reactor: Any, sock: socket.socket, factory: Factory) -> Any:
+    """What adoptStreamPort does, which would let everybody connect, and fewer wait. A lock of the
+    process before is this one's now.
+    """
+    path = os.fsdecode(sock.getsockname())
+    lock = f"{path}.lock"
+    port: Any = unix.Port._fromListeningDescriptor(reactor, sock.fileno(), factory)  # type: ignore[no-untyped-call]
+    port.mode, port.backlog = stat.S_IMODE(os.stat(path).st_mode), socket.SOMAXCONN
+    if os.path.islink(lock):
+        os.unlink(lock)
+        port.wantPID = True
+    port.startListening()
     return port
 
 

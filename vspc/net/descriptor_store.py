@@ -73,7 +73,7 @@ class DescriptorStore:
     full: Callable[[int], None]
     _is_full: bool = field(default=False, init=False)
     _connections: dict[str, Any] = field(factory=dict, init=False)
-    _ports: list[Any] = field(factory=list, init=False)
+    _ports: dict[Any, str | None] = field(factory=dict, init=False)  # and their names
     _port_names: set[str] = field(factory=set, init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
     _has_left: bool = field(default=False, init=False)
@@ -147,12 +147,20 @@ class DescriptorStore:
         """The listener `port` is in the store already, as `name`, or is that of a socket unit."""
         if name is not None:
             self._port_names.add(name)
-        self._ports.append(port)
+        self._ports[port] = name
         port._shouldShutdown = False  # shutdown(2) would end the duplicate, too
 
     def keeps_port(self, port: object) -> bool:
         """Whether `port` is kept."""
-        return any(port is each for each in self._ports)
+        return port in self._ports
+
+    def release_port(self, port: Any) -> None:
+        """The listener `port` is about to be closed, or is not to be kept any more."""
+        name = self._ports.pop(port, None)
+        if name is not None:
+            self._port_names.discard(name)
+            self.notifier.remove(name)
+            port._shouldShutdown = True
 
     # The end
 

@@ -190,6 +190,15 @@ class Listeners:
         handed over go on; of these the ones that nobody wants are closed first. `CannotListen`.
         """
         self.received.claim((description, what) for description, _, what in wanted)
+        self._close(self.received.unclaimed)
+        for description, factory, what in wanted:
+            self._open(description, factory, what)
+
+    def close_unclaimed(self) -> None:
+        """Everything is open: close what was claimed by name, and could not go on."""
+        self._close(self.received.named_rest())
+
+    def _close(self, ports: list[ReceivedPort]) -> None:
         for unclaimed in self.received.unclaimed:
             where = unclaimed.where
             unclaimed.close()
@@ -198,9 +207,7 @@ class Listeners:
             elif self.store is not None:
                 self.store.notifier.remove(unclaimed.name)
                 self.log.info("listener-closed", address=where)
-        self.received.unclaimed.clear()
-        for description, factory, what in wanted:
-            self._open(description, factory, what)
+        ports.clear()
 
     def _open(self, description: str, factory: Factory, what: str) -> None:
         received = self.received.take(description, what)

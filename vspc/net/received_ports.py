@@ -2,7 +2,9 @@
 way of its store, or of its socket units.
 """
 
+import os
 import socket
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -10,7 +12,7 @@ from attrs import define, field
 
 from vspc.common.addresses import parse_address
 from vspc.common.text import safe
-from vspc.config.listening import listening
+from vspc.config.listening import ListeningAddress, listening
 from vspc.config.values import Endpoint
 from vspc.net.adoption import INTERNET
 from vspc.net.descriptor_store import port_name
@@ -31,6 +33,15 @@ class ReceivedPort:
         text = f"{here[0]} port {here[1]}" if self.socket.family in INTERNET else str(here)
         return safe(text)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be reached: nobody has removed the file of a Unix socket."""
+        if self.socket.family in INTERNET:
+            return True
+        with suppress(OSError, ValueError):
+            return stat.S_ISSOCK(os.stat(self.socket.getsockname()).st_mode)
+        return False
+
     def close(self) -> None:
         """Nobody wants it: its address is free for others. That of a socket unit stays open."""
         if self.kept:
@@ -40,10 +51,13 @@ class ReceivedPort:
 
     def is_at(self, description: str) -> bool:
         """Whether it listens where the endpoint `description` does."""
-        wanted = listening(Endpoint(description))
+        return self.listens_at(listening(Endpoint(description)))
+
+    def listens_at(self, wanted: ListeningAddress) -> bool:
+        """The same of an address."""
         here = self.socket.getsockname()
         if self.socket.family not in INTERNET:
-            return wanted.kind == "unix" and here == wanted.host
+            return wanted.kind == "unix" and here == wanted.host and self.is_there
         if wanted.kind not in ("tcp", "tcp6") or here[1] != wanted.port:
             return False
         address, there = parse_address(here[0]), parse_address(wanted.host)
@@ -57,7 +71,28 @@ class ReceivedPorts:
     """Those that no listener has taken yet."""
 
     unclaimed: list[ReceivedPort] = field(factory=list)
+    _named: dict[str, ReceivedPort] = field(factory=dict, init=False)
     _claimed: dict[tuple[str, str], ReceivedPort] = field(factory=dict, init=False)
+
+    def claim_named(self, wanted: Iterable[tuple[str, ListeningAddress]]) -> None:
+        """Of those in the store, leave the ones with these names at these addresses to
+        `take_named`. Call it before `claim`, which looks at addresses alone.
+        """
+        addresses = dict(wanted)
+        for each in list(self.unclaimed):
+            address = addresses.get(each.name)
+            if each.kept and address is not None and each.listens_at(address):
+                self.unclaimed.remove(each)
+                self._named[each.name] = each
+
+    def take_named(self, name: str) -> ReceivedPort | None:
+        """The one of that name that `claim_named` has found, once."""
+        return self._named.pop(name, None)
+
+    def named_rest(self) -> list[ReceivedPort]:
+        """Those that nobody has taken; they are not left any more."""
+        rest, self._named = list(self._named.values()), {}
+        return rest
 
     def claim(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Give one to each of `wanted`, pairs of an endpoint and what listens there, that has one:
@@ -66,7 +101,8 @@ class ReceivedPorts:
         missing = list[tuple[str, str]]()
         for description, what in wanted:
             name = port_name(what, description)
-            found = next((each for each in self.unclaimed if each.kept and each.name == name), None)
+            its = (each for each in self.unclaimed if each.kept and each.name == name)
+            found = next((each for each in its if each.is_there), None)
             self._pair((description, what), found, missing)
         for description, what in missing:
             found = next((each for each in self.unclaimed if each.is_at(description)), None)

@@ -19,6 +19,7 @@ from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.doors.programs.socket import OperatorsOfSockets
 from vspc.doors.remotes.remotes import RemoteContext, Remotes
 from vspc.net.endpoints import is_own
+from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
 from vspc.net.reactor import ThreadRunner
@@ -58,6 +59,7 @@ class DoorSide:
         scheduler: Scheduler,
         refusals: Refusals,
         ports: Iterable[IListeningPort],
+        kept_ports: KeptPorts,
     ) -> None:
         self._live = live
         self._ports = ports
@@ -72,6 +74,7 @@ class DoorSide:
                 scheduler,
                 refusals,
                 assignments_file(live.config.state_dir, in_thread),
+                kept_ports,
             )
         )
         self._service_sockets = ServiceSockets(
@@ -97,6 +100,11 @@ class DoorSide:
     def listening(self) -> list[IListeningPort]:
         """All listeners of this server."""
         return [*self._ports, *self._programs.ports()]
+
+    def claim(self) -> None:
+        """What `open` opens goes on with the listeners that the process before had for it."""
+        asked = self._service_sockets.wanted()
+        self._programs.claim([*self._live.config.console.listen, *asked])
 
     def open(self, pair: Pair) -> None:
         """Listen. Raises `SocketError`."""

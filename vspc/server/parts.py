@@ -25,6 +25,7 @@ from vspc.console.roster import Roster
 from vspc.console.sessions import Sessions
 from vspc.doors.metrics.sources import MetricSources
 from vspc.net.endpoints import Listeners
+from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
 from vspc.net.reactor import ReactorClock, ThreadRunner
@@ -97,6 +98,7 @@ class ServerParts:
         self.lifecycle = Lifecycle.of(manager, reactor, clock)
         self.handover = Handover(manager, self.lifecycle, self.line_server, self.events)
         self.listeners = Listeners(reactor, self.log, store=self.handover.store)
+        self.kept_ports = KeptPorts(reactor, self.handover.store)
         self._since = clock.wall()
         self._began = clock.seconds()
         self.connections = ConnectionHistory(clock.wall)
@@ -209,6 +211,7 @@ class ServerParts:
             self.scheduler,
             self.refusals,
             self.listeners.ports,
+            self.kept_ports,
         )
 
     def metric_sources(self) -> MetricSources:

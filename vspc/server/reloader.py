@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from vspc.config import Config, ConfigError
 from vspc.console.events import RulesChanged
-from vspc.doors.programs.door import SocketChanges, SocketError
+from vspc.doors.programs.door import SocketChanges
+from vspc.doors.programs.listener import SocketError
 from vspc.net.tls import Pair, TlsError
 from vspc.server.config_files import load_with_files
 from vspc.server.parts import ServerParts

@@ -22,7 +22,7 @@ from vspc.common.clock import ClockWatch
 from vspc.common.state_dir import StateError, claim
 from vspc.config import Config
 from vspc.console.events import Appeared, Continued, Event, Renamed
-from vspc.doors.programs.door import SocketError
+from vspc.doors.programs.listener import SocketError
 from vspc.net.endpoints import CannotListen, raise_limit, shortage_warning
 from vspc.net.reactor import in_own_thread
 from vspc.net.tls import TlsError
@@ -102,9 +102,11 @@ class VspcService(MultiService):
         parts.listeners.ports.append(control)
         listeners += [(description, ssh_server, "ssh") for description in config.ssh.listen]
         listeners += parts.metrics.listeners(parts.metric_sources())
-        parts.listeners.received = parts.handover.received.ports
+        parts.listeners.received = parts.kept_ports.received = parts.handover.received.ports
+        parts.doors.claim()
         parts.listeners.open_all(listeners)
         parts.doors.open(pair)
+        parts.listeners.close_unclaimed()
         super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:

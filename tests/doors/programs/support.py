@@ -22,6 +22,7 @@ from vspc.console.ports import Lockout
 from vspc.console.sessions import Quota, Sessions
 from vspc.doors.programs.door import DoorContext, ProgramDoor
 from vspc.doors.programs.socket import OperatorsOfSockets
+from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair
@@ -155,6 +156,7 @@ class Hall(Desk):
                 self.scheduler,
                 Refusals(),
                 StateFile(self.directory / "console-ports.json", self.threads),
+                KeptPorts(self.reactor),
             )
         )
         self.events.subscribe(door.on_event)

@@ -17,7 +17,8 @@ from vspc.console.attachment import AttachmentKind
 from vspc.console.history import LIMIT
 from vspc.console.sessions import end_sessions
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
-from vspc.doors.programs.door import ProgramDoor, SocketError
+from vspc.doors.programs.door import ProgramDoor
+from vspc.doors.programs.listener import SocketError
 from vspc.doors.programs.socket import ADMISSIONS
 from vspc.wire.gdb import packet
 

@@ -10,7 +10,7 @@ from tests.doors.programs.support import Client, Hall, entry
 from vspc.config.sockets import PortRange
 from vspc.config.vm_settings import ServiceSocketSettings
 from vspc.console.console import Console
-from vspc.doors.programs.door import SocketError
+from vspc.doors.programs.listener import SocketError
 from vspc.doors.programs.service_sockets import ServiceSockets
 
 SETTINGS = ServiceSocketSettings(PortRange(2000, 2099), "alice")

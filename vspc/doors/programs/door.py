@@ -1,17 +1,11 @@
 """All sockets for programs: opened at a start, changed by a reload, told of consoles that come."""
 
-import grp
-import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import define, frozen
-from twisted.internet.defer import maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from vspc.apps.verbs.context import Call, VerbContext, handle_of
 from vspc.auth.statefile import StateFile
@@ -33,8 +27,9 @@ from vspc.console.names import Found
 from vspc.doors.programs.assignment import ConsolePorts
 from vspc.doors.programs.channel import ChannelContext, ProgramChannel
 from vspc.doors.programs.factory import FactoryContext, Handshakes, SocketFactory
+from vspc.doors.programs.listener import SocketError, SocketListener, kept_name
 from vspc.doors.programs.socket import OperatorsOfSockets, ProgramSocket
-from vspc.net.endpoints import BACKLOG, limit_accepts
+from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, ServerTls
@@ -46,13 +41,11 @@ STRANGER = "you are no longer an operator here"
 _log = Logger(namespace="vspc.doors.programs")
 
 
-class SocketError(Exception):
-    """A socket cannot be opened; the text names it and says why."""
-
-
 @frozen
 class DoorContext:
-    """What the door is made of. `assignments_file` keeps the ports of ranges."""
+    """What the door is made of. `assignments_file` keeps the ports of ranges, `kept_ports` what
+    listens over a restart.
+    """
 
     reactor: Any
     verbs: VerbContext
@@ -61,24 +54,7 @@ class DoorContext:
     scheduler: Scheduler
     refusals: Refusals
     assignments_file: StateFile
-
-
-@define(eq=False)
-class _Listener:
-    """A socket that is listened on."""
-
-    socket: ProgramSocket
-    factory: SocketFactory
-    port: IListeningPort
-
-    def close(self) -> None:
-        """Listen no longer."""
-        maybeDeferred(self.port.stopListening).addErrback(self._not_closed)
-
-    def _not_closed(self, failure: Failure) -> None:
-        # Somebody has removed the file of a Unix socket.
-        reason = failure.getErrorMessage()
-        _log.error("socket-not-closed", socket=str(self.socket.address), reason=reason)
+    kept_ports: KeptPorts
 
 
 @define(eq=False)
@@ -88,7 +64,7 @@ class SocketChanges:
     """
 
     _apply: Callable[[], int]
-    _opened: list[_Listener]
+    _opened: list[SocketListener]
 
     def apply(self) -> int:
         """Take it; how many connections are ended."""
@@ -106,7 +82,7 @@ class ProgramDoor:
     def __init__(self, context: DoorContext) -> None:
         self._context = context
         self._shared = FactoryContext(context.reactor, context.scheduler, Handshakes())
-        self._listeners: dict[tuple[str, int, str], _Listener] = {}
+        self._listeners: dict[tuple[str, int, str], SocketListener] = {}
         self._assigned = ConsolePorts(context.verbs.roster, context.assignments_file)
         self._begins: dict[str, int] = {}  # where the output of consoles begins that came just now
         self._looks = False  # whether those who wait are about to look again
@@ -115,6 +91,14 @@ class ProgramDoor:
         self._again: Callable[[], SocketChanges] | None = None  # prepare the same once more
 
     # Opening and changing
+
+    def claim(self, entries: Iterable[SocketSettings]) -> None:
+        """These are about to be opened: they go on with what listened for them before the start."""
+        self._context.kept_ports.claim(
+            (kept_name(address, entry), address.listening)
+            for entry in entries
+            for address in entry.addresses
+        )
 
     def open(self, entries: tuple[SocketSettings, ...], pair: Pair) -> None:
         """Listen, at a start. Raises `SocketError`, `TlsError`."""
@@ -129,7 +113,7 @@ class ProgramDoor:
         for entry in (*self._asked, *entries):
             tls = ServerTls(pair, entry.client_ca) if entry.tls else None
             wanted += [(address, entry, tls) for address in entry.addresses]
-        opened = list[_Listener]()
+        opened = list[SocketListener]()
 
         def take() -> int:
             self._again = lambda: self.prepare(entries, pair)
@@ -160,19 +144,15 @@ class ProgramDoor:
     def _take(
         self,
         wanted: list[tuple[SocketAddress, SocketSettings, ServerTls | None]],
-        opened: list[_Listener],
+        opened: list[SocketListener],
     ) -> int:
         ended = 0
         self._listeners |= {each.socket.address.place: each for each in opened}
         for address, entry, tls in wanted:
             listener = self._listeners[address.place]
-            socket, listener.factory.tls = listener.socket, tls
-            before, socket.entry = socket.entry, entry
-            if address != socket.address:
-                socket.address = address
-                _give_again(address)
-            if _is_another(before, entry):
-                ended += socket.end(CHANGED)
+            listener.factory.tls = tls
+            if listener.change(address, entry):
+                ended += listener.socket.end(CHANGED)
         entries = (entry for _, entry, _ in wanted)
         self._assigned.take((e.consoles, e.ports) for e in entries if e.consoles and e.ports)
         for place in self._listeners.keys() - {address.place for address, _, _ in wanted}:
@@ -190,7 +170,7 @@ class ProgramDoor:
 
         return sum(socket.end(STRANGER, is_strange) for socket in self._sockets)
 
-    def _listen(self, address: SocketAddress, entry: SocketSettings) -> _Listener:
+    def _listen(self, address: SocketAddress, entry: SocketSettings) -> SocketListener:
         context = self._context
         channel = ChannelContext(
             context.verbs,
@@ -204,13 +184,12 @@ class ProgramDoor:
             address, entry, channel, context.operators, context.logins, self._refuse
         )
         factory = SocketFactory(socket, self._shared)
-        port = _bound(context.reactor, address, factory)
-        limit_accepts(port)
+        listener = SocketListener.open(context.reactor, context.kept_ports, socket, factory)
         asked_for_by = context.verbs.roster.get(entry.console or "")
         name = entry.console or entry.consoles if asked_for_by is None else asked_for_by.title
         what = f"{entry.protocol} {name}"
         _log.info("listening", what=what, endpoint=str(address), port=address.port or address.path)
-        return _Listener(socket, factory, port)
+        return listener
 
     def _refuse(self, socket: ProgramSocket, address: str, reason: str) -> None:
         if self._context.refusals.worth_a_line(address, self._context.verbs.clock.seconds()):
@@ -301,66 +280,3 @@ def _is(console: Console, typed: str) -> bool:
     if typed.lower().startswith("uuid:") or typed == console.id:
         return True
     return typed.casefold() in (console.title.casefold(), handle_of(console).casefold())
-
-
-def _is_another(before: SocketSettings, after: SocketSettings) -> bool:
-    """Whether connections that were made under `before` may not go on."""
-
-    def told_apart_by(entry: SocketSettings) -> tuple[object, ...]:
-        return (
-            *(entry.protocol, entry.console, entry.consoles),
-            *(entry.operator, entry.tls, entry.client_ca),
-        )
-
-    return told_apart_by(before) != told_apart_by(after)
-
-
-def _bound(reactor: Any, address: SocketAddress, factory: SocketFactory) -> IListeningPort:
-    try:
-        if not address.path:
-            port: IListeningPort = reactor.listenTCP(
-                address.port, factory, BACKLOG, address.interface
-            )
-            return port
-        port = reactor.listenUNIX(address.path, factory, BACKLOG, mode=0o600, wantPID=True)
-    except CannotListenError as error:
-        why = error.socketError
-        if isinstance(why, OSError):
-            _unlock(address)
-            raise _not_bound(address, why.strerror or why) from None
-        raise _not_bound(address, "another process listens there") from None
-    except OSError as error:  # the lock of a Unix socket
-        raise _not_bound(address, error.strerror) from None
-    try:
-        _give(address)
-    except (OSError, KeyError) as error:
-        port.stopListening()
-        why = getattr(error, "strerror", None) or f"unknown group {address.group}"
-        raise SocketError(f"{address}: cannot be given to {address.group}: {why}") from None
-    return port
-
-
-def _not_bound(address: SocketAddress, why: object) -> SocketError:
-    return SocketError(f"cannot listen for programs on {address}: {why}")
-
-
-def _unlock(address: SocketAddress) -> None:
-    """Twisted leaves the lock of a path that cannot be bound, and would never get it again."""
-    if address.path:
-        with suppress(OSError):
-            os.unlink(f"{address.path}.lock")
-
-
-def _give_again(address: SocketAddress) -> None:
-    """A socket that is there gets another mode or group."""
-    try:
-        _give(address)
-    except (OSError, KeyError) as error:
-        _log.error("socket-mode-failed", socket=str(address), reason=str(error))
-
-
-def _give(address: SocketAddress) -> None:
-    """The group first: nobody else may ever use the socket."""
-    if address.group:
-        os.chown(address.path, -1, grp.getgrnam(address.group).gr_gid)
-    os.chmod(address.path, address.mode)

@@ -2,7 +2,7 @@
 such as `telnet://:2001`, which ESXi itself would open if there were no concentrator.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from twisted.logger import Logger
 
@@ -11,7 +11,7 @@ from vspc.config.vm_settings import ServiceSocketSettings, SocketSettings
 from vspc.console.console import Console
 from vspc.console.events import Appeared, Connected, Continued, Event, Forgotten, Replaced
 from vspc.console.roster import Roster
-from vspc.doors.programs.door import SocketError
+from vspc.doors.programs.listener import SocketError
 from vspc.wire.uri import Scheme, socket_of
 
 _log = Logger(namespace="vspc.doors.programs")
@@ -50,6 +50,10 @@ class ServiceSockets:
     def _update_now(self) -> None:
         self._is_due = False
         self.update()
+
+    def wanted(self) -> Collection[SocketSettings]:
+        """Those that `update` would open."""
+        return self._wanted().values()
 
     def update(self) -> None:
         """Open and close what is to be; call it after a reload, too."""
