@@ -8,6 +8,7 @@ import time
 
 from tests.end_to_end import test_handover
 from tests.end_to_end.processes import DEADLINE, free_port
+from tests.vm.test_values import registration
 
 PROTOCOLS = ("raw", "telnet", "rfc2217")
 
@@ -134,4 +135,32 @@ class KeptSockets(test_handover.HandoverTestCase):
         guest.sendall(b"for bob\n")
         for each in waiting:
             self.data(each, b"for bob")
+        self.assert_no_defects()
+
+
+class AskedFor(test_handover.HandoverTestCase):
+    """A socket that a VM asks for by its service URI."""
+
+    def configure(self) -> None:
+        self.port = free_port()
+        self.write_config(
+            f'[vm.service_socket]\nports = "{self.port}-{self.port}"\noperator = "alice"\n'
+        )
+        text = self.config.read_text().replace("[vm]\n", '[vm]\nservice_sockets = "open"\n', 1)
+        self.config.write_text(text)
+
+    def test_it_stays_open_with_the_line_of_its_console(self) -> None:
+        vm = self.connect("telnet")
+        vm.sendall(registration(uri=b"tcp://:%d" % self.port))
+        self.until_state("web01")
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.unit.end(number)
+            with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as waiting:
+                waiting.sendall(b"typed")
+                self.served_by(self.unit.start())
+                got = b""
+                while not got.endswith(b"typed"):
+                    data = vm.recv(4096)
+                    self.assertNotEqual(data, b"", f"closed after {got!r}")
+                    got += data
         self.assert_no_defects()
