@@ -25,8 +25,8 @@ class KeptPorts:
     received: ReceivedPorts = field(factory=ReceivedPorts)
 
     def claim(self, wanted: Iterable[tuple[str, ListeningAddress]]) -> None:
-        """Names and addresses of what is about to be opened: of all others that were handed over
-        nobody needs to know that they go on here.
+        """Names and addresses of what is about to be opened. Call it before other listeners take
+        what was handed over, or close it.
         """
         self.received.claim_named(wanted)
 

@@ -29,6 +29,7 @@ class EarlyOutput:
         self.quarantined_at: float | None = None
 
     def __len__(self) -> int:
+        """Bytes that the line has sent, those that are gone included."""
         return self.dropped + len(self.kept)
 
     def restore(self, kept: bytes, dropped: int, quarantined_at: float | None) -> None:
