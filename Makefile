@@ -131,11 +131,14 @@ $(TOOLS)/installed:
 	@touch $@
 
 CONSTRAINTS := etc/release/constraints.txt
+PIN = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command 'make constraints'
 
+# What vspc requires, and what builds its package.
 constraints: $(TOOLS)/installed
 	mkdir -p $(dir $(CONSTRAINTS))
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --custom-compile-command 'make constraints' --output-file $(CONSTRAINTS) setup.cfg
+	$(PIN) --output-file $(CONSTRAINTS) setup.cfg
+	echo 'setuptools>=77' | $(PIN) --output-file $(dir $(CONSTRAINTS))build.txt -
 
 # Of what a release installs, whatever is in .venv.
 RUNTIME := $(VENV)/runtime

@@ -8,6 +8,7 @@ import os
 import shutil
 import unittest
 from collections.abc import Callable
+from filecmp import cmp
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.end_to_end.debian import PATIENCE, Debian, made
 from tests.end_to_end.in_the_unit import InTheUnit
 from tests.end_to_end.installed import PLAIN, Installed, Numbers
 from tests.end_to_end.openssh import make_key
-from tests.end_to_end.processes import ProcessTestCase
+from tests.end_to_end.processes import Child, ProcessTestCase
 from tests.programs import require
 from tests.run import TREE
 
@@ -37,6 +38,15 @@ OPTIONS = (
 )
 
 
+ELSEWHERE = {
+    "TZ": "Asia/Kolkata",
+    "LC_ALL": "C",
+    "PYTHONPATH": str(TREE),
+    "DPKG_DEB_THREADS_MAX": "1",
+}
+"""The environment of somebody else who builds it."""
+
+
 class Package(ProcessTestCase):
     """From the sources to a server, and to nothing."""
 
@@ -47,9 +57,11 @@ class Package(ProcessTestCase):
             raise unittest.SkipTest("only root can make a Debian")
 
     def test_three_commands_to_a_server_and_a_purge_that_leaves_what_it_says(self) -> None:
-        package = self.build()
+        builds = (self.build("one", "022"), self.build("other", "077", **ELSEWHERE))
         root = made(PACKAGES)
         self.addCleanup(shutil.rmtree, root, ignore_errors=True)
+        package, again = map(self.built, ("one", "other"), builds)
+        self.assertTrue(cmp(package, again, shallow=False), "the same sources give another package")
         self.debian = Debian(self, root)
         self.server = Installed(self.debian)
         unit = InTheUnit(self.server)
@@ -84,14 +96,20 @@ class Package(ProcessTestCase):
             self.assertEqual(numbers.check(), [])
         self.purge(before)
 
-    def build(self) -> Path:
-        """Where the package is."""
-        out = self.directory / "dist"
-        caches = {"PIP_CACHE_DIR": str(TREE / ".venv" / "cache" / "pip")}
+    def build(self, name: str, umask: str, **environment: str) -> Child:
+        """Start to build the package, in a directory of that name."""
+        place = self.directory / name
+        place.mkdir()
+        places = {"TMPDIR": str(place), "PIP_CACHE_DIR": str(TREE / ".venv" / "cache" / "pip")}
+        [bash] = require("bash")
+        script = ("-c", 'umask "$1"; exec "$2" "$3"', "build", umask)
         build = TREE / "etc" / "debian" / "build"
-        done = self.complete(build, out, environment=caches, timeout=PATIENCE)
-        self.assertEqual(done.status, 0, done.err.decode("utf-8", "replace"))
-        [package] = out.glob("vspc_*.deb")
+        return self.start(bash, *script, build, place / "dist", environment=places | environment)
+
+    def built(self, name: str, build: Child) -> Path:
+        """Where the package is, once it is complete."""
+        self.assertEqual(build.wait(PATIENCE), 0, build.report())
+        [package] = (self.directory / name / "dist").glob("vspc_*.deb")
         return package
 
     def check_files(self, root: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.supply import audit, pythons, sbom
 from tests.supply.audit import AuditResult, read_report, verdict
 from tests.supply.closure import needed
 
-CONSTRAINTS = TREE / "etc" / "release" / "constraints.txt"
+RELEASE = TREE / "etc" / "release"
 
 
 class Needed(SynchronousTestCase):
@@ -55,15 +56,7 @@ class Constraints(SynchronousTestCase):
     """The versions of a release are those that setup.cfg allows, with their hashes."""
 
     def test_each_that_is_needed_is_pinned_within_its_bounds(self) -> None:
-        text = CONSTRAINTS.read_text(encoding="utf-8").replace("\\\n", " ")
-        lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
-        pinned = {}
-        for line in lines:
-            requirement = Requirement(line.partition("--hash")[0].strip())
-            [specifier] = requirement.specifier
-            self.assertEqual(specifier.operator, "==", line)
-            self.assertRegex(line, r"--hash=sha256:[0-9a-f]{64}")
-            pinned[canonicalize_name(requirement.name)] = specifier.version
+        pinned = self.pinned("constraints")
 
         def of_pinned(name: str) -> list[str] | None:
             """Of another version than the pinned one it says nothing: `make test-oldest`."""
@@ -79,6 +72,27 @@ class Constraints(SynchronousTestCase):
                     self.assertIn(
                         pinned[canonicalize_name(name)], requirement.specifier, f"{name}: {remedy}"
                     )
+
+    def test_what_builds_the_package_is_pinned_within_its_bounds(self) -> None:
+        project = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))
+        wanted = [Requirement(each) for each in project["build-system"]["requires"]]
+        pinned = self.pinned("build")
+        self.assertEqual({canonicalize_name(each.name) for each in wanted}, set(pinned))
+        for each in wanted:
+            self.assertIn(pinned[canonicalize_name(each.name)], each.specifier)
+
+    def pinned(self, name: str) -> dict[str, str]:
+        """The versions in a file of etc/release, each with its hashes."""
+        text = (RELEASE / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+        pinned: dict[str, str] = {}
+        for line in lines:
+            requirement = Requirement(line.partition("--hash")[0].strip())
+            [specifier] = requirement.specifier
+            self.assertEqual(specifier.operator, "==", line)
+            self.assertRegex(line, r"--hash=sha256:[0-9a-f]{64}")
+            pinned[canonicalize_name(requirement.name)] = specifier.version
+        return pinned
 
     def test_every_requirement_has_a_lower_bound(self) -> None:
         for line in re.findall(r"(?m)^    ([A-Za-z].*)$", (TREE / "setup.cfg").read_text()):
