@@ -9,8 +9,9 @@ from pathlib import Path
 from attrs import define, field
 
 from benchmarks.load.client import Load, generator
-from benchmarks.measuring import OURS, Found
+from benchmarks.measuring import OURS, REACTOR, Found
 from benchmarks.processes import Server
+from benchmarks.servers.others import RAW
 from benchmarks.servers.ours import Floor, Vspc, floor, vspc
 
 Values = dict[str, list[float]]
@@ -75,8 +76,22 @@ class Bench:
             servers = (stack.enter_context(self.vspc()), stack.enter_context(self.floor()))
             yield {each.name: (each, stack.enter_context(self.load())) for each in servers}
 
+    @contextmanager
+    def raw(self, name: str, count: int) -> Iterator[tuple[Server, Load]]:
+        """A server of that name with `count` raw consoles, and the generator behind them."""
+        with ExitStack() as stack:
+            sockets, directory = (stack.enter_context(self.directory()) for _ in range(2))
+            load = stack.enter_context(self.load())
+            load.prepare("listen", count=count, directory=str(sockets))
+            server = stack.enter_context(RAW[name](directory, sockets, count))
+            load.prepare("accept")
+            server.begin()
+            yield server, load
+
     def cost(self, server: Server, work: Callable[[], object], count: float) -> None:
         """Add what `work` costs the server: seconds of CPU divided by `count`."""
-        before = server.settled_cpu()
+        before, reactor = server.settled_cpu(), server.reactor_cpu
         work()
         self.add(server.name, (server.settled_cpu() - before) / count)
+        if server.name == OURS:
+            self.add(REACTOR, (server.reactor_cpu - reactor) / count)

@@ -13,6 +13,8 @@ from attrs import field, frozen
 
 OURS = "vspc"
 FLOOR = "floor"
+REACTOR = "of it reactor"
+"""Ours without the log's and other threads, which run beside it."""
 
 BUSY = 0.8
 """Share of a core of the load generator above which a figure may be bound by it."""

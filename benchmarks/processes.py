@@ -100,6 +100,12 @@ class Server:
                 total += cpu_of(pid)
         return total
 
+    @property
+    def reactor_cpu(self) -> float:
+        """Seconds of CPU so far of the main thread, schedstat in proc(5)."""
+        text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/schedstat").read_text()
+        return int(text.split()[0]) / 1e9
+
     def settled_cpu(self) -> float:
         """The same, once it has done what it was given: its threads write a little later."""
         last, end = self.cpu, time.monotonic() + PATIENCE
@@ -114,6 +120,10 @@ class Server:
     def memory(self) -> int:
         """Bytes, of the whole family."""
         return sum(map(private_memory, family(self.process.pid)))
+
+    def begin(self) -> None:
+        """All consoles are there, and nothing has been said."""
+        self.settled_cpu()
 
     def received(self) -> int:
         """Bytes of output that have come of all consoles, and where it has logs are in them."""

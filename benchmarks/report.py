@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from benchmarks.measuring import OURS, Figure, Goal, Result
+from benchmarks.measuring import OURS, REACTOR, Figure, Goal, Result
 
 VERSIONS = ("Twisted", "cryptography", "pyOpenSSL")
 """Packages that a figure depends on."""
@@ -43,7 +43,7 @@ def shown(result: Result) -> str:
         line = f"    {subject:18} {number(figure.median):>7} {result.unit}"
         line += f" ({number(figure.least)} to {number(figure.most)}, {figure.repeats} repeats)"
         ratio = result.ratio(subject)
-        if subject != OURS and ratio is not None:
+        if subject not in (OURS, REACTOR) and ratio is not None:
             line += f"; {OURS} has {ratio:.2f} times that"
         lines.append(line)
     lines += [f"    {subject:18} not installed" for subject in result.absent]

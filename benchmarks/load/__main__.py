@@ -61,12 +61,12 @@ class Commands:
         """All VMs say lines; how many."""
         return talking.talk(list(self.fleet.lines.values()), rate, seconds)
 
-    def say(self, kind: str, size: int) -> int:
+    def say(self, kind: str, size: int, first: int, count: int) -> int:
         """Each VM says so much; bytes in all."""
         said = b"".join(wire.pieces(kind, size, escapes=True))
-        for line in self.fleet.lines.values():
-            talking.flood(line, [said])
-        return size * len(self.fleet.lines)
+        for number in range(first, first + count):
+            talking.flood(self.fleet.lines[number], [said])
+        return size * count
 
     def flood(self, kind: str, size: int, number: int, escapes: int = 1) -> int:
         """One VM says so much, as fast as it is taken."""
@@ -93,25 +93,40 @@ class Commands:
             self.fleet.lines[number].setblocking(False)
         return len(self.listeners)
 
-    def type(self, command: list[str], number: int, count: int, pause: float) -> list[float]:
-        """Seconds from a key in `command` until the echo of VM `number` comes out of it."""
+    def type(self, client: list[str], number: int, count: int, pause: float) -> list[float]:
+        """Seconds from a key in `client` until the echo of VM `number` comes out of it."""
         line = self.fleet.lines[number]
         Thread(target=talking.echo, args=(line, count + 1), daemon=True).start()
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        ) as client:
-            assert client.stdin is not None
-            assert client.stdout is not None
+            client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as ssh:
+            assert ssh.stdin is not None
+            assert ssh.stdout is not None
             took = []
             for _ in range(count + 1):
                 begun = time.perf_counter()
-                client.stdin.write(b"k")
-                if client.stdout.read(1) != b"k":
+                ssh.stdin.write(b"k")
+                if ssh.stdout.read(1) != b"k":
                     raise BenchmarkError("a key did not come back")
                 took.append(time.perf_counter() - begun)
                 time.sleep(pause)
-            client.kill()
+            ssh.kill()
         return took[1:]  # the first had to wait for the login
+
+    def exchange(self, port: int, number: int, size: int, count: int) -> list[float]:
+        """Seconds of each packet of `size` bytes from a client at `port` to that VM and back."""
+        line = self.fleet.lines[number]
+        Thread(target=talking.echo, args=(line, (count + 1) * size), daemon=True).start()
+        took, packet = [], bytes(size)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(count + 1):
+                begun = time.perf_counter()
+                client.sendall(packet)
+                if client.recv(size, socket.MSG_WAITALL) != packet:
+                    raise BenchmarkError("a packet did not come back as it was")
+                took.append(time.perf_counter() - begun)
+        return took[1:]
 
     def leave(self, rate: float) -> int:
         """All VMs go, `rate` a second."""

@@ -1,14 +1,23 @@
 """VMs that come and move: registration, telnets, vMotion, and how late GOAHEAD is."""
 
+import subprocess
+import time
+from contextlib import suppress
 from functools import partial
+from subprocess import PIPE
+from threading import Thread
+from typing import IO
 
 from benchmarks.bench import Bench
+from benchmarks.load import wire
 from benchmarks.load.client import Load
 from benchmarks.measuring import FLOOR, OURS, Found, Goal, Row, percentile
 from benchmarks.processes import Server
+from benchmarks.servers.ours import ssh
 
 MS = 1000.0
-TLS_ONLY = "handshake"
+STUCK = 0.5
+"""Seconds until a paste has filled all that is between the operator and the VM."""
 
 
 def registering(bench: Bench, tls: bool = False) -> Found:
@@ -18,8 +27,9 @@ def registering(bench: Bench, tls: bool = False) -> Found:
         for repeat in range(bench.repeats + 1):
             for server, load in both.values():
                 _register(bench, server, load, repeat * count, count, tls)
-        for server, load in both.values():
-            del bench.values[server.name][0]  # what is made once was made then
+        for values in bench.values.values():
+            del values[0]  # what is made once was made then
+        for _, load in both.values():
             load.call("acknowledge")
         both[OURS][0].wait_for("vm-registered", count * (bench.repeats + 1))
     return bench.found()
@@ -105,6 +115,27 @@ def waiting_for_goahead(bench: Bench, part: float) -> Found:
     return bench.found()
 
 
+def behind_a_paste(bench: Bench) -> Found:
+    """ms from BEGIN to GOAHEAD of a VM that did not read while an operator pasted 1 MiB."""
+    with bench.vspc() as server, bench.load() as load:
+        load.prepare("register", port=server.ports["telnet"], first=0, count=bench.repeats)
+        for number in range(bench.repeats):
+            with subprocess.Popen(ssh(server, "raw", wire.name_of(number)), stdin=PIPE) as paste:
+                server.wait_for("attached", number + 1)
+                assert paste.stdin is not None
+                Thread(target=_paste, args=(paste.stdin,), daemon=True).start()
+                time.sleep(STUCK)
+                took = load.call("begin", first=number, count=1, window=1)
+                bench.add(server.name, max(took) * MS)
+                paste.kill()
+    return bench.found()
+
+
+def _paste(pipe: IO[bytes]) -> None:
+    with suppress(OSError):
+        pipe.write(bytes(wire.MIB))
+
+
 def burst_of_begins(bench: Bench) -> Found:
     """ms until the last of 400 VMs that say BEGIN at once has its GOAHEAD."""
     count = bench.amount(400)
@@ -147,6 +178,13 @@ ROWS = (
         "ms",
         partial(waiting_for_goahead, part=0.99),
         Goal(2.0),
+    ),
+    Row(
+        "goahead-paste",
+        "BEGIN to GOAHEAD behind a paste of 1 MiB",
+        "ms",
+        behind_a_paste,
+        Goal(100.0),
     ),
     Row("goahead-burst", "400 BEGINs at once, the last", "ms", burst_of_begins, Goal(250.0)),
 )

@@ -1,70 +1,107 @@
-"""What VMs say, nobody attached: lines, text, random bytes."""
+"""What VMs say, nobody attached: lines, text, random bytes; of VMs and of raw consoles."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from benchmarks.bench import Bench
 from benchmarks.load import wire
 from benchmarks.load.client import Load
-from benchmarks.measuring import FLOOR, Found, Goal, Row
+from benchmarks.measuring import FLOOR, OURS, Found, Goal, Row
+from benchmarks.processes import Server
+from benchmarks.servers.others import CONMAN, CONSERVER, program
 
 US, MS = 1e6, 1e3
 NO_LOG = "vspc without log"
+SILENT = "[log]\nenabled = false\n"
 
 
-def lines(bench: Bench, vms: int = 500, rate: int = 1000) -> Found:
-    """CPU us of each line of 80 bytes."""
-    vms, seconds = bench.amount(vms), 0.1 if bench.tiny else 3.0
-    count = int(rate * seconds)
+def lines(bench: Bench) -> Found:
+    """CPU us of each line of 80 bytes, of VMs."""
+    vms = bench.amount(500)
     with bench.both() as both:
         for server, load in both.values():
             load.prepare("register", port=server.ports["telnet"], first=0, count=vms)
-        for _ in range(bench.repeats):
-            for server, load in both.values():
-                talk = partial(load.call, "talk", rate=rate, seconds=seconds)
-                bench.cost(server, talk, count / US)
-        for server, load in both.values():
-            load.call("acknowledge")
-            server.check_received(bench.repeats * count * len(wire.LINE))
+        _say_lines(bench, list(both.values()), 1000)
     return bench.found()
+
+
+def raw_lines(bench: Bench, consoles: int) -> Found:
+    """The same of raw consoles, beside other servers."""
+    names, absent = installed()
+    with ExitStack() as stack:
+        pairs = [stack.enter_context(bench.raw(name, consoles)) for name in names]
+        _say_lines(bench, pairs, 900)
+    return bench.found(absent)
+
+
+def installed() -> tuple[list[str], list[str]]:
+    """Servers for raw consoles that are there, and others."""
+    others = (CONSERVER, CONMAN)
+    there = [name for name in others if program(name)]
+    return [OURS, *there], [name for name in others if name not in there]
+
+
+def _say_lines(bench: Bench, pairs: Sequence[tuple[Server, Load]], rate: int) -> None:
+    seconds = 0.1 if bench.tiny else 3.0
+    count = int(rate * seconds)
+    for _ in range(bench.repeats):
+        for server, load in pairs:
+            talk = partial(load.call, "talk", rate=rate, seconds=seconds)
+            bench.cost(server, talk, count / US)
+    for server, _ in pairs:
+        server.check_received(bench.repeats * count * len(wire.LINE))
 
 
 def flood(bench: Bench, kind: str) -> Found:
-    """CPU ms of each MiB of one VM that says it as fast as it is taken."""
+    """CPU ms of each MiB of one console that says it as fast as it is taken.
+
+    VMs escape 0xFF; conserver and conman are told the same as a raw console does.
+    """
     mib = bench.amount(16)
-    with (
-        bench.vspc() as logging,
-        bench.floor() as floor,
-        bench.vspc("[log]\nenabled = false\n", NO_LOG) as silent,
-        bench.load() as first,
-        bench.load() as second,
-        bench.load() as third,
-    ):
-        each_with_load = ((logging, first), (floor, second), (silent, third))
-        size = mib * wire.MIB
-        for server, load in each_with_load:
+    others, absent = installed()
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        servers = (enter(bench.vspc()), enter(bench.floor()), enter(bench.vspc(SILENT, NO_LOG)))
+        vms = [(server, enter(bench.load())) for server in servers]
+        for server, load in vms:
             load.prepare("register", port=server.ports["telnet"], first=0, count=1)
-
+        raw = [enter(bench.raw(name, 1)) for name in others if name != OURS]
         for _ in range(bench.repeats):
-            for server, load in each_with_load:
-
-                def say(load: Load = load) -> None:
-                    load.call("flood", kind=kind, size=size, number=0)
-                    load.call("acknowledge")
-
-                bench.cost(server, say, mib / MS)
-        on_the_wire = sum(map(len, wire.pieces(kind, size, escapes=True)))
-        for server, _ in each_with_load:
+            for server, load in (*vms, *raw):
+                work = partial(_flood, load, kind, mib, server in servers)
+                bench.cost(server, work, mib / MS)
+        for server, _ in (*vms, *raw):
             # The floor does not know what an escape is.
-            each = on_the_wire if server.name == FLOOR else size
-            server.check_received(bench.repeats * each)
-        said = wire.OUTPUTS[kind](wire.MIB)
-        logging.check_logged(wire.name_of(0), said)
-    return bench.found()
+            sent = wire.pieces(kind, mib * wire.MIB, escapes=server.name == FLOOR)
+            server.check_received(bench.repeats * sum(map(len, sent)))
+        servers[0].check_logged(wire.name_of(0), wire.OUTPUTS[kind](wire.MIB))
+    return bench.found(absent)
+
+
+def _flood(load: Load, kind: str, mib: int, is_vm: bool) -> None:
+    load.call("flood", kind=kind, size=mib * wire.MIB, number=0, escapes=int(is_vm))
+    if is_vm:
+        load.call("acknowledge")
 
 
 ROWS = (
     Row("line", "a line, 500 VMs, 1,000 lines/s", "us", lines, Goal(1.5, FLOOR)),
-    Row("text", "text, nobody attached, MiB", "ms", partial(flood, kind="text")),
+    Row("raw-line-8", "a line, 8 raw consoles, 900 lines/s", "us", partial(raw_lines, consoles=8)),
+    Row(
+        "raw-line-200",
+        "a line, 200 raw consoles, 900 lines/s",
+        "us",
+        partial(raw_lines, consoles=200),
+        Goal(0.33, CONMAN),
+    ),
+    Row(
+        "text",
+        "text, nobody attached, MiB",
+        "ms",
+        partial(flood, kind="text"),
+        Goal(1.0, CONSERVER),
+    ),
     Row(
         "random",
         "random bytes, nobody attached, MiB",

@@ -94,10 +94,11 @@ class Session(SSHChannel):
 
     def request_exec(self, data: bytes) -> int:
         """A bridge, or an echo."""
-        if data[4:] == b"raw":
+        if data[4:].startswith(b"raw"):
             user: Any = self.avatar
             self.line = user.lines.newest
             self.line.channels.append(self)
+            print("- info attached", flush=True)
         else:
             reactor.callLater(0, self.reply, data[4:])
         return 1

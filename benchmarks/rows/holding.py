@@ -1,0 +1,118 @@
+"""What it costs to hold VMs: memory, an idle server, and all of them back after a restart."""
+
+import time
+from functools import partial
+
+from benchmarks.bench import Bench
+from benchmarks.load.client import Load
+from benchmarks.measuring import Found, Goal, Row
+from benchmarks.processes import Server
+from benchmarks.servers.ours import vspc
+
+KIB, PERCENT = 1024, 100.0
+SAID = 8 * KIB
+RUNS = 2
+"""Servers whose memory is looked at: it hardly differs from one to the next."""
+
+WAVE = 100
+
+
+def idle_vms(bench: Bench, tls: bool = False) -> Found:
+    """KiB of private memory of each VM that is connected and has said 8 KiB."""
+    warm, count = bench.amount(200), bench.amount(1000)
+    for _ in range(RUNS):
+        with bench.both() as both:
+            for server, load in both.values():
+                _said(server, load, 0, warm, tls)
+                before = server.memory
+                _said(server, load, warm, count, tls)
+                bench.add(server.name, (server.memory - before) / count / KIB)
+    return bench.found()
+
+
+def _said(server: Server, load: Load, first: int, count: int, tls: bool) -> None:
+    port = server.ports["telnets" if tls else "telnet"]
+    load.prepare("register", port=port, first=first, count=count, tls=int(tls))
+    load.prepare("say", kind="text", size=SAID, first=first, count=count)
+    load.prepare("acknowledge")
+    server.settled_cpu()
+
+
+def away_vms(bench: Bench) -> Found:
+    """KiB of each VM that is away and has said nothing, as one whose history was given back."""
+    warm, count = bench.amount(200), bench.amount(1000)
+    for _ in range(RUNS):
+        with bench.vspc() as server, bench.load() as load:
+            _come_and_go(server, load, range(warm))
+            before = server.memory
+            _come_and_go(server, load, range(warm, warm + count))
+            bench.add(server.name, (server.memory - before) / count / KIB)
+    return bench.found()
+
+
+def _come_and_go(server: Server, load: Load, numbers: range) -> None:
+    for first in range(numbers.start, numbers.stop, WAVE):
+        count = min(WAVE, numbers.stop - first)
+        load.prepare("register", port=server.ports["telnet"], first=first, count=count)
+        load.prepare("hang_up")
+        server.wait_for("vm-lost", first + count)
+    server.settled_cpu()
+
+
+def idling(bench: Bench) -> Found:
+    """% of a core of a server with 100 VMs, when nothing happens."""
+    seconds = bench.amount(5)
+    with bench.both() as both:
+        for server, load in both.values():
+            load.prepare("register", port=server.ports["telnet"], first=0, count=bench.amount(100))
+            server.settled_cpu()
+        time.sleep(seconds)  # what follows a start or a registration is done
+        for _ in range(bench.repeats):
+            before = {name: (server.cpu, time.monotonic()) for name, (server, _) in both.items()}
+            time.sleep(seconds)
+            for name, (cpu, begun) in before.items():
+                used = both[name][0].cpu - cpu
+                bench.add(name, PERCENT * used / (time.monotonic() - begun))
+    return bench.found()
+
+
+def coming_back(bench: Bench, vms: int) -> Found:
+    """Seconds until all VMs are back at a server that has been started again."""
+    vms = bench.amount(vms, vms)
+    for _ in range(RUNS):
+        with bench.directory() as directory, bench.load() as load:
+            with vspc(directory) as server:
+                words = {"first": 0, "count": vms}
+                load.prepare("register", port=server.ports["telnet"], **words)
+                server.settled_cpu()
+            load.prepare("hang_up")
+            with vspc(directory) as server:
+                begun = time.monotonic()
+                port = server.ports["telnet"]
+                load.call("register", port=port, window=200, **words)
+                bench.add(server.name, time.monotonic() - begun)
+                server.wait_for("vm-registered", vms)
+    return bench.found()
+
+
+ROWS = (
+    Row("memory", "an idle VM, 8 KiB said", "KiB", idle_vms, Goal(10.0)),
+    Row("memory-tls", "the same over TLS", "KiB", partial(idle_vms, tls=True), Goal(36.0)),
+    Row("memory-away", "a VM that is away", "KiB", away_vms, Goal(4.0)),
+    Row("idle", "idle server, 100 VMs, % of a core", "%", idling, Goal(0.1)),
+    Row(
+        "back-1000",
+        "1,000 VMs back after a restart",
+        "s",
+        partial(coming_back, vms=1000),
+        Goal(0.8),
+    ),
+    Row(
+        "back-10000",
+        "10,000 VMs back after a restart",
+        "s",
+        partial(coming_back, vms=10_000),
+        Goal(8.0),
+        is_long=True,
+    ),
+)

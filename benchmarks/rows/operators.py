@@ -1,0 +1,235 @@
+"""What operators and programs cost: reading, typing, logging in, watching, choosing."""
+
+import hashlib
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+from benchmarks.bench import Bench
+from benchmarks.load import wire
+from benchmarks.load.client import Load
+from benchmarks.measuring import FLOOR, Found, Goal, Row, percentile
+from benchmarks.processes import PATIENCE, BenchmarkError, Server
+from benchmarks.servers.ours import Vspc, ssh
+
+US, MS, PERCENT = 1e6, 1e3, 100.0
+UNWATCHED = "vspc unwatched"
+
+SOCKET = """
+[[console.listen]]
+console = "vm-00000"
+protocol = "raw"
+listen = "tcp:0:interface=127.0.0.1"
+operator = "alice"
+"""
+
+
+def reading(bench: Bench, kind: str, readers: int) -> Found:
+    """CPU ms of each MiB of a VM that so many `ssh ... raw` read, exactly."""
+    mib = bench.amount(8)
+    with bench.both() as both:
+        for server, load in both.values():
+            load.prepare("register", port=server.ports["telnet"], first=0, count=1)
+        for repeat in range(bench.repeats):
+            for server, load in both.values():
+                size = mib * wire.MIB
+                said = list(wire.pieces(kind, size, escapes=server.name == FLOOR))
+                with ExitStack() as stack:
+                    found = [stack.enter_context(_reader(server, said)) for _ in range(readers)]
+                    server.wait_for("attached", readers * (repeat + 1))
+                    work = partial(_read, load, kind, size, found, hashlib.sha256(b"".join(said)))
+                    bench.cost(server, work, mib / MS)
+    return bench.found()
+
+
+@contextmanager
+def _reader(server: Server, said: list[bytes]) -> "Iterator[subprocess.Popen[bytes]]":
+    """Says the digest of as many bytes as `said` has, once it has read them."""
+    size = sum(map(len, said))
+    client = subprocess.Popen(
+        ssh(server, "raw", wire.name_of(0)), stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+    )
+    digest = f"head -c {size} | sha256sum"
+    with (
+        client,
+        subprocess.Popen(["sh", "-c", digest], stdin=client.stdout, stdout=PIPE) as reader,
+    ):
+        try:
+            yield reader
+        finally:
+            client.kill()
+            reader.kill()
+
+
+def _read(
+    load: Load,
+    kind: str,
+    size: int,
+    readers: "list[subprocess.Popen[bytes]]",
+    expected: "hashlib._Hash",
+) -> None:
+    load.call("flood", kind=kind, size=size, number=0)
+    for reader in readers:
+        said, _ = reader.communicate(timeout=PATIENCE)
+        if said.split()[0].decode() != expected.hexdigest():
+            raise BenchmarkError("a reader did not get what the VM said")
+
+
+def typing(bench: Bench, part: float) -> Found:
+    """ms from a key to its echo by the VM, while others chatter; the percentile `part`."""
+    others, keys, pause = bench.amount(1000), bench.amount(300), 0.01
+    with bench.both() as both, bench.load() as chatter:
+        for server, load in both.values():
+            port = server.ports["telnet"]
+            chatter.prepare("register", port=port, first=1, count=others)
+            load.prepare("register", port=port, first=0, count=1)
+            for _ in range(bench.repeats):
+                chatter.begin("talk", rate=others, seconds=keys * pause + 0.5)
+                command = ssh(server, "raw", wire.name_of(0))
+                took = load.call("type", client=command, number=0, count=keys, pause=pause)
+                chatter.end()
+                bench.add(server.name, percentile(took, part) * MS)
+            chatter.prepare("hang_up")
+    return bench.found()
+
+
+def logging_in(bench: Bench) -> Found:
+    """CPU ms of a login with a key and one verb, by OpenSSH."""
+    count = bench.amount(10)
+    with bench.both() as both:
+        for server, _ in both.values():
+            _log_in(server)  # the first remembers the host key
+        for _ in range(bench.repeats):
+            for server, _ in both.values():
+
+                def work(server: Server = server) -> None:
+                    for _ in range(count):
+                        _log_in(server)
+
+                bench.cost(server, work, count / MS)
+    return bench.found()
+
+
+def _log_in(server: Server) -> None:
+    done = subprocess.run(
+        ssh(server, "list"), stdin=DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+    )
+    if done.returncode != 0 or not done.stdout:
+        raise BenchmarkError(f"a login failed: {done.stderr.decode()}")
+
+
+def exchanging(bench: Bench) -> Found:
+    """us of a debugger's packet through a raw socket to the VM and back, the median."""
+    count = bench.amount(2000)
+    with bench.vspc(SOCKET) as server, bench.load() as load:
+        load.prepare("register", port=server.ports["telnet"], first=0, count=1)
+        port = next(port for what, port in server.ports.items() if what.startswith("raw"))
+        for _ in range(bench.repeats):
+            took = load.call("exchange", port=port, number=0, size=20, count=count)
+            bench.add(server.name, percentile(took, 0.5) * US)
+    return bench.found()
+
+
+def watching(bench: Bench) -> Found:
+    """CPU us of each line of 500 VMs while an operator watches them all."""
+    vms, rate, seconds = bench.amount(500), 1000, 0.1 if bench.tiny else 3.0
+    with bench.vspc() as server, bench.load() as load, _other(server) as unwatched:
+        load.prepare("register", port=server.ports["telnet"], first=0, count=vms)
+        talk = partial(load.call, "talk", rate=rate, seconds=seconds)
+        for _ in range(bench.repeats):
+            bench.cost(unwatched, talk, rate * seconds / US)
+        command = ssh(server, "watch", "'*'")
+        with subprocess.Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL) as client:
+            server.wait_for("attached", vms)
+            for _ in range(bench.repeats):
+                bench.cost(server, talk, rate * seconds / US)
+            client.kill()
+    return bench.found()
+
+
+@contextmanager
+def _other(server: Vspc) -> Iterator[Server]:
+    """The same server under another name."""
+    yield Server(UNWATCHED, server.process, server.directory)
+
+
+def choosing(bench: Bench) -> Found:
+    """% of a core while 20 choosers are open and VMs leave, 250 a second."""
+    vms, choosers = bench.amount(1000, 5000), bench.amount(20)
+    with ExitStack() as stack:
+        server, load = stack.enter_context(bench.vspc()), stack.enter_context(bench.load())
+        place = stack.enter_context(bench.directory())
+        screens = [place / str(number) for number in range(choosers)]
+        clients = [stack.enter_context(_chooser(server, screen)) for screen in screens]
+        server.wait_for("login-accepted", choosers)
+        for repeat in range(min(bench.repeats, 3)):
+            words = {"port": server.ports["telnet"], "first": repeat * vms, "count": vms}
+            load.prepare("register", **words)
+            before, begun = server.settled_cpu(), time.monotonic()
+            drawn = [screen.stat().st_size for screen in screens]
+            load.call("leave", rate=250)
+            used = server.cpu - before
+            bench.add(server.name, PERCENT * used / (time.monotonic() - begun))
+            server.wait_for("vm-lost", (repeat + 1) * vms)
+            _check_choosers(clients, screens, drawn)
+    return bench.found()
+
+
+def _check_choosers(
+    clients: "list[subprocess.Popen[bytes]]", screens: list[Path], drawn: list[int]
+) -> None:
+    """Each is there, and has drawn what changed."""
+    for client, screen, before in zip(clients, screens, drawn, strict=True):
+        if client.poll() is not None or screen.stat().st_size <= before:
+            raise BenchmarkError("a chooser ended, or did not draw that VMs left")
+
+
+@contextmanager
+def _chooser(server: Server, screen: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    command = ssh(server)
+    with (
+        screen.open("wb") as output,
+        subprocess.Popen(
+            [*command[:-1], "-tt", command[-1]], stdin=PIPE, stdout=output, stderr=DEVNULL
+        ) as client,
+    ):
+        try:
+            yield client
+        finally:
+            client.kill()
+
+
+def _reading(kind: str, readers: int, goal: float) -> Row:
+    many = "one ssh reader" if readers == 1 else f"{readers} ssh readers"
+    work = partial(reading, kind=kind, readers=readers)
+    return Row(f"reader-{readers}-{kind}", f"{many}, {kind}, MiB", "ms", work, Goal(goal))
+
+
+ROWS = (
+    _reading("text", 1, 4.0),
+    _reading("random", 1, 6.0),
+    _reading("text", 10, 15.0),
+    _reading("random", 10, 20.0),
+    Row(
+        "key-p50",
+        "a key and its echo, 1,000 VMs chatter, p50",
+        "ms",
+        partial(typing, part=0.5),
+        Goal(0.4),
+    ),
+    Row(
+        "key-p99",
+        "a key and its echo, 1,000 VMs chatter, p99",
+        "ms",
+        partial(typing, part=0.99),
+        Goal(3.0),
+    ),
+    Row("login", "login and one verb", "ms", logging_in, Goal(3.0)),
+    Row("socket", "a packet through a raw socket and back", "us", exchanging, Goal(400.0)),
+    Row("watch", "a line, watched by an operator", "us", watching, Goal(1.3, UNWATCHED)),
+    Row("choosers", "20 open choosers, VMs leave, % of a core", "%", choosing, Goal(20.0)),
+)
