@@ -22,7 +22,7 @@ KERNEL_DIR := /var/cache/vspc-guest
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint types unit end-to-end soak-model fuzz coverage limits deps clean \
-    dist deb image audit constraints test-oldest test-newest test-pythons
+    bench bench-check dist deb image audit constraints test-oldest test-newest test-pythons
 
 help:
 	@echo 'make demo        a server with three simulated virtual machines, on loopback, until Ctrl-C'
@@ -38,6 +38,9 @@ help:
 	@echo 'make soak-model  random virtual machines, liars and operators for SOAK_SECONDS=600'
 	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
+	@echo 'make bench       what the server costs, beside bare Twisted, conserver and conman; ROWS="line text"'
+	@echo '                 chooses, LONG=1 has curves up to 10,000 VMs, DOC=1 writes docs/performance.md'
+	@echo 'make bench-check a short run compared with the recorded one; fails for rows that got worse'
 	@echo 'make limits      write docs/limits.md anew'
 	@echo 'make audit       known vulnerabilities of what is installed, and a list of it: dist/sbom.cdx.json'
 	@echo 'make constraints the versions of a release: etc/release/constraints.txt'
@@ -102,6 +105,17 @@ fuzz: $(STAMP)
 coverage: $(STAMP)
 	$(BIN)/python -B -m tests.run --unit --coverage $(CACHE)/coverage
 	$(BIN)/coverage report --data-file $(CACHE)/coverage --show-missing --skip-covered
+
+# What was measured is recorded in benchmarks/recorded.json, and drawn by matplotlib.
+ROWS ?=
+LONG ?=
+DOC ?=
+bench: $(STAMP)
+	$(if $(DOC),@$(BIN)/python -m pip install -qq $(EDITABLE) '.[bench]')
+	$(BIN)/python -B -m benchmarks $(if $(LONG),--long) $(if $(DOC),--record) $(ROWS)
+
+bench-check: $(STAMP)
+	$(BIN)/python -B -m benchmarks --check $(ROWS)
 
 limits: $(STAMP)
 	$(BIN)/python -B -m tests.limits > docs/limits.md.new

@@ -1,26 +1,48 @@
 """What the server costs, beside the floor and what people would use instead.
 
-python -m benchmarks [--long] [--repeats N] [--json FILE] [ROW ...]
+python -m benchmarks [--long] [--repeats N] [--json FILE] [--record | --check] [ROW ...]
 """
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import report, table
+from benchmarks import recording, report, table
 from benchmarks.bench import Bench
-from benchmarks.measuring import Result
+from benchmarks.measuring import Result, Row
 from benchmarks.processes import BenchmarkError
 
 
-def main() -> int:
-    """The command line; 1 where a row has no figure."""
+def measured(rows: Sequence[Row], repeats: int, is_long: bool) -> Iterator[Result]:
+    """Those that have figures, printed as they come."""
+    for row in rows:
+        try:
+            result = Result.of(row, row.work(Bench(repeats, is_long)))
+        except BenchmarkError as wrong:
+            print(f"{row.title} [{row.name}]: no figure: {wrong}", flush=True)
+        else:
+            print(report.shown(result), flush=True)
+            yield result
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows, by the beginning of a name")
-    parser.add_argument("--list", action="store_true", help="name the rows, and end")
-    parser.add_argument("--long", action="store_true", help="more VMs, and rows that take minutes")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    add = parser.add_argument
+    add("rows", nargs="*", metavar="ROW", help="rows, by the beginning of a name")
+    add("--list", action="store_true", help="name the rows, and end")
+    add("--long", action="store_true", help="more VMs, and curves up to 10,000 of them")
+    add("--repeats", type=int, default=5, metavar="N")
+    add("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    add("--record", action="store_true", help="write recorded.json and docs/performance.md")
+    add("--check", action="store_true", help="compare with recorded.json; 1: a row got worse")
+    return parser
+
+
+def main() -> int:
+    """The exit status; 1 where a row has no figure, or a check fails."""
+    parser = arguments()
     options = parser.parse_args()
     try:
         rows = table.chosen(options.rows, options.long)
@@ -30,17 +52,18 @@ def main() -> int:
         for row in rows:
             print(f"{row.name:20} {row.title}")
         return 0
-    about, results = report.machine(), list[Result]()
-    for row in rows:
-        try:
-            results.append(Result.of(row, row.work(Bench(options.repeats, options.long))))
-        except BenchmarkError as wrong:
-            print(f"{row.title} [{row.name}]: no figure: {wrong}", flush=True)
-            continue
-        print(report.shown(results[-1]), flush=True)
+    about = report.machine()
+    results = list(measured(rows, options.repeats, options.long))
+    status = int(len(results) < len(rows))
     if options.json:
         options.json.write_text(report.encode(results, about), "utf-8")
-    return int(len(results) < len(rows))
+    if options.record:
+        recording.write(recording.merged(recording.read(), about, results))
+    if options.check:
+        found = recording.worse(recording.read(), results, rows)
+        print("\n".join(("worse than recorded:", *found)) if found else "no row got worse")
+        status = status or int(bool(found))
+    return status
 
 
 if __name__ == "__main__":

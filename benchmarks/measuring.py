@@ -39,17 +39,20 @@ class Figure:
 
 @frozen
 class Goal:
-    """At most `most`; with `beside`, times the median of that subject."""
+    """At most `most`; with `beside`, times the median of that subject, or more than it."""
 
     most: float
     beside: str = ""
+    adds: bool = False
 
     def limit(self, figures: Mapping[str, Figure]) -> float | None:
         """In the unit of the row; None where `beside` was not measured."""
         if not self.beside:
             return self.most
         other = figures.get(self.beside)
-        return None if other is None else self.most * other.median
+        if other is None:
+            return None
+        return other.median + self.most if self.adds else other.median * self.most
 
 
 @frozen
@@ -65,7 +68,8 @@ class Found:
 class Row:
     """One row of the table. `work` gets a `benchmarks.bench.Bench` and measures.
 
-    `spread` is how many times worse the ratio may be in `bench-check`.
+    `spread` is how many times worse than recorded it may be in a check. A point of a curve is at
+    a number, `at`, of what `curve` says.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Row:
     goal: Goal | None = None
     is_long: bool = False
     spread: float = 1.6
+    curve: str = ""
+    at: int = 0
 
 
 @frozen
@@ -112,6 +118,13 @@ class Result:
         """Ours to that of `subject`, by medians; None where it was not measured, or is 0."""
         other = self.figures.get(subject)
         return None if other is None or not other.median else self.ours.median / other.median
+
+    @property
+    def basis(self) -> str | None:
+        """The subject that ours is best compared with; None where it stands alone."""
+        wanted = (self.goal.beside if self.goal else "", FLOOR)
+        others = [each for each in self.figures if each not in (OURS, REACTOR)]
+        return next((each for each in (*wanted, *others) if each in others), None)
 
     @property
     def is_met(self) -> bool | None:

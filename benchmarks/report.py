@@ -16,7 +16,7 @@ from benchmarks.measuring import OURS, REACTOR, Figure, Goal, Result
 VERSIONS = ("Twisted", "cryptography", "pyOpenSSL")
 """Packages that a figure depends on."""
 
-_MET = {True: "met", False: "MISSED", None: "nothing to compare with"}
+MET = {True: "met", False: "MISSED", None: "nothing to compare with"}
 
 
 def number(value: float) -> str:
@@ -28,8 +28,10 @@ def goal_of(result: Result) -> str:
     """Its goal; empty where it has none."""
     if result.goal is None:
         return ""
-    unit = f"x {result.goal.beside}" if result.goal.beside else result.unit
-    return f"{result.goal.most:g} {unit}"
+    goal = result.goal
+    if goal.adds:
+        return f"{goal.beside} + {goal.most:g} {result.unit}"
+    return f"{goal.most:g} {f'x {goal.beside}' if goal.beside else result.unit}"
 
 
 def shown(result: Result) -> str:
@@ -37,7 +39,7 @@ def shown(result: Result) -> str:
     goal = goal_of(result)
     head = f"{result.title} [{result.name}]"
     if goal:
-        head += f": goal {goal}: {_MET[result.is_met]}"
+        head += f": goal {goal}: {MET[result.is_met]}"
     lines = [head]
     for subject, figure in result.figures.items():
         line = f"    {subject:18} {number(figure.median):>7} {result.unit}"

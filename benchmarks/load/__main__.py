@@ -123,8 +123,11 @@ class Commands:
             for _ in range(count + 1):
                 begun = time.perf_counter()
                 client.sendall(packet)
-                if client.recv(size, socket.MSG_WAITALL) != packet:
-                    raise BenchmarkError("a packet did not come back as it was")
+                back = b""
+                while len(back) < size and (data := client.recv(size)):
+                    back += data
+                if back != packet:
+                    raise BenchmarkError(f"{packet!r} came back as {back!r}")
                 took.append(time.perf_counter() - begun)
         return took[1:]
 

@@ -17,9 +17,9 @@ RUNS = 2
 WAVE = 100
 
 
-def idle_vms(bench: Bench, tls: bool = False) -> Found:
+def idle_vms(bench: Bench, tls: bool = False, vms: int = 1000) -> Found:
     """KiB of private memory of each VM that is connected and has said 8 KiB."""
-    warm, count = bench.amount(200), bench.amount(1000)
+    warm, count = bench.amount(200), bench.amount(vms)
     for _ in range(RUNS):
         with bench.both() as both:
             for server, load in both.values():

@@ -16,13 +16,13 @@ NO_LOG = "vspc without log"
 SILENT = "[log]\nenabled = false\n"
 
 
-def lines(bench: Bench) -> Found:
-    """CPU us of each line of 80 bytes, of VMs."""
-    vms = bench.amount(500)
+def lines(bench: Bench, vms: int = 500, rate: int = 1000) -> Found:
+    """CPU us of each line of 80 bytes, of VMs, `rate` a second in all."""
+    vms = bench.amount(vms)
     with bench.both() as both:
         for server, load in both.values():
             load.prepare("register", port=server.ports["telnet"], first=0, count=vms)
-        _say_lines(bench, list(both.values()), 1000)
+        _say_lines(bench, list(both.values()), rate)
     return bench.found()
 
 
@@ -63,7 +63,7 @@ def flood(bench: Bench, kind: str) -> Found:
     with ExitStack() as stack:
         enter = stack.enter_context
         servers = (enter(bench.vspc()), enter(bench.floor()), enter(bench.vspc(SILENT, NO_LOG)))
-        vms = [(server, enter(bench.load())) for server in servers]
+        vms: list[tuple[Server, Load]] = [(server, enter(bench.load())) for server in servers]
         for server, load in vms:
             load.prepare("register", port=server.ports["telnet"], first=0, count=1)
         raw = [enter(bench.raw(name, 1)) for name in others if name != OURS]

@@ -1,0 +1,67 @@
+"""`make bench`, with next to nothing to do: rows of each family end, with figures, all bytes there.
+
+How long something took is looked at by nobody here.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.bench import Bench
+from benchmarks.measuring import FLOOR, OURS, REACTOR, Result
+from benchmarks.processes import BenchmarkError
+from benchmarks.servers.others import CONMAN, CONSERVER, program
+from benchmarks.table import chosen
+from tests.programs import require
+
+
+class Rows(SynchronousTestCase):
+    def subjects(self, name: str) -> set[str]:
+        """Who has figures in that row."""
+        require("ssh", "ssh-keygen")
+        [row] = chosen([name], is_long=True)
+        result = Result.of(row, row.work(Bench(repeats=1, tiny=True)))
+        for subject, figure in result.figures.items():
+            self.assertGreaterEqual(figure.median, 0, subject)
+        return set(result.figures)
+
+    def test_vms_that_register_over_tls(self) -> None:
+        self.assertEqual(self.subjects("telnets"), {OURS, FLOOR, REACTOR})
+
+    def test_vms_that_move_while_others_chatter(self) -> None:
+        self.assertEqual(self.subjects("vmotion-among"), {OURS, FLOOR})
+
+    def test_begin_behind_a_paste(self) -> None:
+        self.assertEqual(self.subjects("goahead-paste"), {OURS})
+
+    def test_raw_consoles_beside_other_servers(self) -> None:
+        require("conserver")
+        others = {name for name in (CONSERVER, CONMAN) if program(name)}
+        self.assertEqual(self.subjects("raw-line-8"), {OURS, REACTOR} | others)
+
+    def test_random_bytes_come_whole_to_the_log_and_to_a_reader(self) -> None:
+        self.assertLessEqual({OURS, FLOOR}, self.subjects("random"))
+        self.assertEqual(self.subjects("reader-1-random"), {OURS, FLOOR, REACTOR})
+
+    def test_keys_come_back(self) -> None:
+        self.assertEqual(self.subjects("key-p50"), {OURS, FLOOR})
+
+    def test_choosers_and_vms_that_leave(self) -> None:
+        self.assertEqual(self.subjects("choosers"), {OURS})
+
+    def test_memory_of_vms_that_are_away(self) -> None:
+        self.assertEqual(self.subjects("memory-away"), {OURS})
+
+    def test_vms_that_come_back_after_a_restart(self) -> None:
+        self.assertEqual(self.subjects("back-10000"), {OURS})
+
+
+class Losses(SynchronousTestCase):
+    def test_bytes_that_are_missing_are_no_figure(self) -> None:
+        with Bench(1, tiny=True).floor() as server:
+            self.patch(type(server), "received", lambda server: 1)
+            self.assertRaises(BenchmarkError, server.check_received, 0)
+
+    def test_a_line_that_the_server_closes_is_no_figure(self) -> None:
+        bench = Bench(1, tiny=True)
+        with bench.vspc() as server, bench.load() as load:
+            words = {"port": server.ports["ssh"], "first": 0, "count": 1}
+            self.assertRaises(BenchmarkError, load.call, "register", **words)
