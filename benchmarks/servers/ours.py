@@ -12,6 +12,8 @@ from attrs import define
 from benchmarks.measuring import FLOOR, OURS
 from benchmarks.processes import PATIENCE, BenchmarkError, Server, environment, python, running
 from tests.end_to_end.openssh import make_key, ssh_command
+from vspc.net.tls import load_pair
+from vspc.ssh.keys import host_keys
 
 CONFIG = """\
 state_dir = "state"
@@ -86,12 +88,10 @@ def vspc(directory: Path, more: str = "", name: str = OURS) -> Iterator[Vspc]:
 
 @contextmanager
 def floor(directory: Path) -> Iterator[Floor]:
-    """Bare Twisted, with the same key and certificate as a server that ran in `directory`."""
-    if not (directory / "state" / "tls.pem").exists():
-        with vspc(directory):
-            pass
-    for name in ("tls.pem", "tls.key", "ssh_host_ed25519_key"):
-        (directory / name).write_bytes((directory / "state" / name).read_bytes())
+    """Bare Twisted, with a key and a certificate of the kinds that vspc makes itself."""
+    make_key(directory, "alice")
+    host_keys((), directory)
+    load_pair(None, None, directory)
     with running(python("benchmarks.servers.bare", str(directory)), directory) as process:
         server = Floor(FLOOR, process, directory)
         _started(server)
