@@ -26,13 +26,13 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.threadable import isInIOThread
 
+from benchmarks.load.wire import message
 from vspc.console.console import ConsoleState
 from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 from vspc.wire.telnet import VMWARE, WILL, negotiation, subnegotiation
 from vspc.wire.vmware import (
     DoProxy,
-    Suboption,
     VmName,
     VMotionBegin,
     VMotionGoahead,
@@ -79,11 +79,6 @@ listen = ["tcp:0:interface=127.0.0.1"]
 [operators.bench]
 authorized_keys = []
 """
-
-
-def message(suboption: Suboption) -> bytes:
-    """On the wire."""
-    return subnegotiation(VMWARE, encode(suboption))
 
 
 def read_until(line: socket.socket, wanted: bytes) -> None:
@@ -190,7 +185,8 @@ def serve(directory: Path, work: Callable[[VspcService, int], Coroutine[Any, Any
     path.write_text(CONFIG)
     service = VspcService(load_with_files(path), reactor)
     ports: dict[str, int] = {}
-    globalLogBeginner.beginLoggingTo([partial(note, ports)], redirectStandardIO=False)
+    observer: Any = partial(note, ports)
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     service.privilegedStartService()
 
     def begin() -> None:

@@ -12,22 +12,23 @@ never over 500, output under 50 ms for 99 of 100, `list` under 500. On a busy ma
 
 import contextlib
 import os
-import re
 import selectors
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 
-import paramiko
+import paramiko  # type: ignore[import-untyped]
 from attrs import define, field
 from OpenSSL import SSL
 
-from tests.end_to_end.openssh import make_key, ssh_command
+from benchmarks.load.wire import message
+from benchmarks.processes import Server, python, running
+from benchmarks.servers.ours import ssh, vspc
 from vspc.wire.telnet import (
     BRK,
     COM_PORT,
@@ -40,29 +41,12 @@ from vspc.wire.telnet import (
 )
 from vspc.wire.vmware import (
     DoProxy,
-    Suboption,
     VmName,
     VMotionAbort,
     VMotionBegin,
     VmVcUuid,
-    encode,
 )
 
-CONFIG = """\
-state_dir = "state"
-[vm]
-telnet = ["tcp:0:interface=127.0.0.1"]
-telnets = ["tcp:0:interface=127.0.0.1"]
-allow = ["127.0.0.0/8"]
-[ssh]
-listen = ["tcp:0:interface=127.0.0.1"]
-[operators.alice]
-authorized_keys_file = "alice.pub"
-[[access]]
-operators = ["alice"]
-consoles = ["*"]
-rights = ["read", "write", "break"]
-"""
 GOALS = {"goahead": (100.0, 500.0), "output": (50.0, 1e9), "list": (500.0, 500.0)}
 """Milliseconds: for 99 of 100, and for all."""
 
@@ -76,11 +60,6 @@ GOAHEAD = bytes((255, 250, VMWARE, 41))
 BLOCK = 65536
 SSH_VERSION = b"SSH-2.0-flood\r\n"
 READY = "ready"
-
-
-def message(suboption: Suboption) -> bytes:
-    """On the wire."""
-    return subnegotiation(VMWARE, encode(suboption))
 
 
 def repeated(piece: bytes) -> bytes:
@@ -361,24 +340,18 @@ class Times:
 class Measuring:
     """Three threads that measure until `over`."""
 
-    directory: Path
-    ports: dict[str, int]
+    server: Server
     over: Event = field(factory=Event)
     goahead: Times = field(factory=lambda: Times("goahead"))
     output: Times = field(factory=lambda: Times("output"))
-    list: Times = field(factory=lambda: Times("list"))
+    listed: Times = field(factory=lambda: Times("list"))
     _mover: socket.socket = field(init=False)
     _talker: socket.socket = field(init=False)
     _listener: "subprocess.Popen[bytes]" = field(init=False)
 
-    def ssh(self, *words: str) -> "list[str]":
-        """A command of alice's."""
-        command_line = ssh_command(self.directory, self.ports["ssh"], self.directory / "alice")
-        return [*command_line, "alice@127.0.0.1", *words]
-
     def line(self, number: int, name: str) -> socket.socket:
         """A VM, known to the server."""
-        line = socket.create_connection(("127.0.0.1", self.ports["telnet"]))
+        line = socket.create_connection(("127.0.0.1", self.server.ports["telnet"]))
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.sendall(identity(number, name))
         line.settimeout(60)
@@ -388,10 +361,25 @@ class Measuring:
         """Two VMs, and somebody who listens to one: before the flood."""
         self._mover, self._talker = self.line(1, "mover"), self.line(2, "talker")
         time.sleep(0.3)  # the VM has to be known
-        raw = self.ssh("raw", "talker")
+        raw = ssh(self.server, "raw", "talker")
         self._listener = subprocess.Popen(raw, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         Thread(target=self._listen, daemon=True).start()
         time.sleep(1.0)
+
+    def measure(self, seconds: float) -> str:
+        """All three for so long, beside whoever floods; what the server used comes last."""
+        threads = [Thread(target=work) for work in (self.move, self.talk, self.look)]
+        before, begun = self.server.cpu, time.monotonic()
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds)
+        used = (self.server.cpu - before) / (time.monotonic() - begun)
+        self.over.set()
+        for thread in threads:
+            thread.join(60)
+        self.close()
+        rows = (self.goahead, self.output, self.listed)
+        return "  ".join((*(row.show() for row in rows), f"{used:6.0%}"))
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -429,89 +417,48 @@ class Measuring:
         while not self.over.wait(0.3):
             begun = time.monotonic()
             done = subprocess.run(
-                self.ssh("list"), check=False, stdin=subprocess.DEVNULL, capture_output=True
+                ssh(self.server, "list"), check=False, stdin=subprocess.DEVNULL, capture_output=True
             )
-            self.list.add(time.monotonic() - begun if done.returncode == 0 else FAILED)
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def start_server(directory: Path) -> tuple["subprocess.Popen[bytes]", dict[str, int]]:
-    """A server, and where it listens."""
-    (directory / "vspc.toml").write_text(CONFIG)
-    words = [sys.executable, "-m", "vspc", "run", "--config", str(directory / "vspc.toml")]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert server.stdout is not None
-    text = ""
-    while " info started " not in text:
-        text += server.stdout.readline().decode()
-    drain = Thread(target=lambda: [None for _ in server.stdout or ()], daemon=True)
-    drain.start()
-    found = re.findall(r'listening what=("[^"]*"|\S+) .*port=(\d+)', text)
-    return server, {what.strip('"'): int(port) for what, port in found}
+            self.listed.add(time.monotonic() - begun if done.returncode == 0 else FAILED)
 
 
 def measure(directory: Path, flood: str, seconds: float) -> None:
     """One row of the table, with a server of its own."""
-    server, ports = start_server(directory)
-    flooder = None
-    try:
-        measuring = Measuring(directory, ports)
+    with vspc(directory) as server, flooding(directory, server.ports, flood, seconds + 30):
+        measuring = Measuring(server)
         measuring.prepare()
-        if FLOODS[flood] is not None:
-            where = " ".join(f"{what}={port}" for what, port in ports.items())
-            # It would not be on this machine.
-            words = ["nice", "-n", "15", sys.executable, "-m", "benchmarks.fair", "flood", flood]
-            words.append(str(seconds + 30))
-            path = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
-            environment = {**os.environ, "PYTHONPATH": path}
-            flooder = subprocess.Popen(
-                [*words, *where.split()],
-                stdout=subprocess.PIPE,
-                cwd=directory,
-                env=environment,
-            )
-        threads = [Thread(target=work) for work in (measuring.move, measuring.talk, measuring.look)]
-        if flooder is not None:
-            assert flooder.stdout is not None
-            flooder.stdout.readline()
-        before, begun = cpu_of(server.pid), time.monotonic()
-        for thread in threads:
-            thread.start()
-        time.sleep(seconds)
-        used = (cpu_of(server.pid) - before) / (time.monotonic() - begun)
-        measuring.over.set()
-        for thread in threads:
-            thread.join(60)
-        measuring.close()
-        rows = (measuring.goahead, measuring.output, measuring.list)
-        print(f"{flood:26}", "  ".join(row.show() for row in rows), f"{used:6.0%}", flush=True)
-    finally:
-        for process in (flooder, server):
-            if process is not None:
-                process.kill()
-                process.wait()
+        print(f"{flood:26}", measuring.measure(seconds), flush=True)
+
+
+@contextlib.contextmanager
+def flooding(directory: Path, ports: dict[str, int], flood: str, seconds: float) -> Iterator[None]:
+    """The flooder of that name, in a process of its own."""
+    if FLOODS[flood] is None:
+        yield
+        return
+    where = [f"{what}={port}" for what, port in ports.items()]
+    # It would not be on this machine.
+    words = ["nice", "-n", "15", *python("benchmarks.fair", "flood", flood, str(seconds), *where)]
+    with running(words, directory) as flooder:
+        assert flooder.stdout is not None
+        flooder.stdout.readline()
+        yield
 
 
 def main() -> None:
     """The benchmark, or one of its flooders."""
     if sys.argv[1:2] == ["flood"]:
-        name, seconds, *where = sys.argv[2:]
+        name, duration, *where = sys.argv[2:]
         ports = {what: int(port) for what, _, port in (word.partition("=") for word in where)}
         make = FLOODS[name]
         assert make is not None
-        make(ports).run(time.monotonic() + float(seconds))
+        make(ports).run(time.monotonic() + float(duration))
         return
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     print("median, 99th of 100 and longest, ms; ! misses a goal")
     print(f"{'flood':26} {'GOAHEAD':23} {'output':23} {'list':23} processor")
     for flood in sys.argv[2:] or FLOODS:
         with tempfile.TemporaryDirectory(prefix="vspc-fair-") as place:
-            make_key(Path(place), "alice")
             measure(Path(place), flood, seconds)
 
 

@@ -10,7 +10,6 @@ time of the server.
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from statistics import median
 
 import asyncssh
 
+from benchmarks.processes import cpu_of
 from tests.end_to_end.openssh import make_key, ssh_command
 from tests.end_to_end.processes import free_port
 
@@ -83,12 +83,6 @@ async def guess(port: int, seconds: float, a_minute: float) -> int:
 
     await asyncio.gather(*(crowd(number) for number in range(CROWD)))
     return guesses
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def good_logins(directory: Path, port: int, seconds: float) -> list[float]:

@@ -129,29 +129,33 @@ def _table_row(result: Result) -> str:
 
 def draw(recording: Recording, directory: Path) -> None:
     """A PNG for each curve of which there are points. Raises ImportError without matplotlib."""
-    from matplotlib.figure import Figure as Picture
-
-    for curve, (title, under) in CURVES.items():
+    for curve in CURVES:
         points = [
             (row.at, recording.results[row.name])
             for row in ROWS
             if row.curve == curve and row.name in recording.results
         ]
-        if not points:
-            continue
-        directory.mkdir(exist_ok=True)
-        picture = Picture(figsize=(7, 4), layout="constrained")
-        axes = picture.subplots()
-        for subject in points[0][1].figures:
-            found = [(at, each.figures[subject]) for at, each in points if subject in each.figures]
-            middle = [figure.median for _, figure in found]
-            spread = [
-                [figure.median - figure.least for _, figure in found],
-                [figure.most - figure.median for _, figure in found],
-            ]
-            axes.errorbar([at for at, _ in found], middle, spread, label=subject, marker="o")
-        axes.set(title=title, xlabel=under, ylabel=points[0][1].unit, xscale="log")
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-        axes.legend()
-        picture.savefig(directory / f"{curve}.png", dpi=100)
+        if points:
+            directory.mkdir(exist_ok=True)
+            _draw(curve, points, directory / f"{curve}.png")
+
+
+def _draw(curve: str, points: Sequence[tuple[int, Result]], path: Path) -> None:
+    from matplotlib.figure import Figure as Picture
+
+    picture = Picture(figsize=(7, 4), layout="constrained")
+    axes = picture.subplots()
+    for subject in points[0][1].figures:
+        found = [(at, each.figures[subject]) for at, each in points if subject in each.figures]
+        spread = [
+            [figure.median - figure.least for _, figure in found],
+            [figure.most - figure.median for _, figure in found],
+        ]
+        places, middle = [at for at, _ in found], [figure.median for _, figure in found]
+        axes.errorbar(places, middle, spread, label=subject, marker="o")
+    title, under = CURVES[curve]
+    axes.set(title=title, xlabel=under, ylabel=points[0][1].unit, xscale="log")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    picture.savefig(path, dpi=100)

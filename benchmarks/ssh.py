@@ -6,7 +6,6 @@ By itself: CPU microseconds to seal and to open one packet. Whole: CPU milliseco
 process of its own for each MiB that OpenSSH takes from it, over loopback; needs `ssh`.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
+from benchmarks.processes import cpu_of
 from tests.end_to_end.openssh import make_key, ssh_command
 from vspc.ssh.crypto.exchange import CIPHERS
 from vspc.ssh.crypto.packets import Incoming, Outgoing, authenticates, direction
@@ -43,12 +43,6 @@ def cost(cipher: bytes, size: int) -> tuple[float, float]:
         seals.append(sealed - begun)
         opens.append(process_time() - sealed)
     return median(seals) / PACKETS * 1e6, median(opens) / PACKETS * 1e6
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def whole(place: Path, mib: int) -> None:

@@ -47,7 +47,7 @@ def transport(chunks: Iterable[bytes]) -> None:
     share = scheduler.share("127.0.0.1")
     share.proven = True  # as a VM's is
     line = LineTransport(Sink, process_time, share)
-    line.makeConnection(StringTransport())  # type: ignore[no-untyped-call]
+    line.makeConnection(StringTransport())
     for chunk in chunks:
         line.dataReceived(chunk)
         clock.advance(0)  # a turn of the reactor for each

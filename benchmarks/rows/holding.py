@@ -99,7 +99,7 @@ ROWS = (
     Row("memory", "an idle VM, 8 KiB said", "KiB", idle_vms, Goal(10.0)),
     Row("memory-tls", "the same over TLS", "KiB", partial(idle_vms, tls=True), Goal(36.0)),
     Row("memory-away", "a VM that is away", "KiB", away_vms, Goal(4.0)),
-    Row("idle", "idle server, 100 VMs, % of a core", "%", idling, Goal(0.1)),
+    Row("idle", "idle server, 100 VMs", "% of a core", idling, Goal(0.1)),
     Row(
         "back-1000",
         "1,000 VMs back after a restart",

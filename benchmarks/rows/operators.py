@@ -237,5 +237,5 @@ ROWS = (
     Row("login", "login and one verb", "ms", logging_in, Goal(3.0)),
     Row("socket", "a packet through a raw socket and back", "us", exchanging, Goal(400.0)),
     Row("watch", "a line, watched by an operator", "us", watching, Goal(1.3, UNWATCHED)),
-    Row("choosers", "20 open choosers, VMs leave, % of a core", "%", choosing, Goal(20.0)),
+    Row("choosers", "20 open choosers, VMs leave", "% of a core", choosing, Goal(20.0)),
 )

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.load import wire
 from vspc.wire.telnet import Data, Decoder
+from vspc.wire.vmware import VMotionGoahead
 
 
 def decoded(pieces: list[bytes]) -> bytes:
@@ -31,7 +32,7 @@ class Dialogue(SynchronousTestCase):
 
     @given(st.binary(min_size=1, max_size=16))
     def test_a_payload_is_found_whatever_bytes_it_has(self, payload: bytes) -> None:
-        said = b"output" + wire.message(wire.VMotionGoahead(payload)) + b"more"
+        said = b"output" + wire.message(VMotionGoahead(payload)) + b"more"
         found = wire.GOAHEAD.search(said)
         assert found is not None
         self.assertEqual(found[1].replace(b"\xff\xff", b"\xff"), payload)
