@@ -39,6 +39,7 @@ from vspc.common.worker import WorkerPool
 from vspc.config.alert_settings import AlertSettings
 from vspc.config.alerting import HeadersFile, WebhookFile, WebhookUrl
 from vspc.config.values import ProgramPath, Target
+from vspc.net import http_post
 from vspc.net.http_post import ANSWER, CLOSING, _Connections
 from vspc.net.reactor import ReactorClock
 from vspc.net.waiting import within
@@ -193,6 +194,15 @@ class Webhooks(ActionTest):
         waiting.addErrback(lambda _: "cancelled")
         waiting.cancel()
         self.assertEqual(await waiting, "cancelled")
+
+    async def test_a_server_that_takes_no_connection_is_left(self) -> None:
+        self.patch(http_post, "CONNECT", 0.05)
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+            _, port = full.getsockname()
+            waits = socket.create_connection(("127.0.0.1", port))  # no other one fits
+            self.addCleanup(waits.close)
+            why = await self.deliver(self.webhook(f"http://127.0.0.1:{port}/"))
+        self.assertIn("timeout", why.lower())
 
     async def test_an_answer_without_end_is_left(self) -> None:
         endless = Endless()

@@ -17,7 +17,6 @@ from vspc.console.events import VmRefused
 from vspc.console.input_flow import WAITING
 from vspc.console.remote import REMOTE
 from vspc.doors.remotes import bridge, remotes
-from vspc.net.limits import TokenBucket
 from vspc.net.outbound import LIMIT, LOOK_UP
 from vspc.net.tls import TlsError
 from vspc.wire import telnet
@@ -313,6 +312,13 @@ class Slow(RemoteTest):
             host.say(VmVcUuid(WEB01))
         self.assertTrue(wire.reading)
 
+    def test_what_it_reads_comes_in_pieces(self) -> None:
+        self.patch(bridge, "PIECE", 1000)
+        host, wire = self.connected()
+        host.say(b"a" * 2500)
+        self.turn()
+        self.assertEqual((wire.take(), wire.sizes), (b"a" * 2500, [1000, 1000, 500]))
+
     def test_what_waits_when_it_is_disconnected_is_counted_and_told(self) -> None:
         _, wire = self.connected()
         alice = self.operator()
@@ -436,7 +442,8 @@ class Ending(RemoteTest):
         self.assertEqual(len(self.dialling.reactor.dialled), 2)
 
     def test_vms_that_come_and_go_make_no_flood_elsewhere(self) -> None:
-        self.remotes._dials = TokenBucket(remotes.DIAL_RATE, 3)
+        self.patch(remotes, "DIALS", 3)
+        self.build()
         for _ in range(5):
             self.vm().lose()
         self.assertEqual(len(self.dialling.reactor.dialled), 3)

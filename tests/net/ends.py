@@ -42,6 +42,11 @@ class Wire(StringTransport):
         super().__init__(**about)
         self.reading = True
         self.pauses = 0
+        self.sizes: list[int] = []  # of what was written at once
+
+    def write(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        super().write(data)
 
     def pauseProducing(self) -> None:
         self.pauses += 1

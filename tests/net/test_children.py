@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 
 from tests.auth.scripts import ScriptTest, lives, until
-from vspc.net.children import Child, ChildObserver, start
+from vspc.net.children import _READ, _REST, Child, ChildObserver, _Output, start
 
 reactor: Any = any_reactor
 
@@ -68,6 +68,12 @@ class Talking(ChildTest):
         _child, recorder = self.run_shell("head -c 60000 /dev/zero; exit 1")
         self.assertEqual((yield recorder.gone), 1)
         self.assertEqual(len(recorder.printed), 60000)
+
+    def test_of_output_without_end_so_much_is_read_when_it_is_over(self) -> None:
+        heard = list[int]()
+        with open("/dev/zero", "rb") as endless:
+            _Output(reactor, endless, lambda data: heard.append(len(data))).finish()
+        self.assertEqual(heard, [_READ] * _REST)
 
     @inlineCallbacks
     def test_writing_to_a_closed_input_is_not_an_error(self) -> Any:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.net.heard_peer import KEPT, Answer, HeardPeer
+from vspc.net.probe import BANNER, _Probe
 from vspc.wire.telnet import (
     BINARY,
     COM_PORT,
@@ -18,6 +19,7 @@ from vspc.wire.telnet import (
     negotiation,
     subnegotiation,
 )
+from vspc.wire.uri import RemoteUri
 
 OFFERS = negotiation(WILL, VMWARE) + negotiation(WILL, COM_PORT) + negotiation(DO, BINARY)
 
@@ -69,6 +71,12 @@ class Heard(SynchronousTestCase):
         met = self.heard(*[b"x" * 10_000] * 50, bytes((IAC, SB)) + b"y" * 100_000)
         self.assertLessEqual(len(met.text), KEPT)
         self.assertLessEqual(len(met.raw), KEPT)
+
+    def test_of_a_long_banner_the_beginning_is_shown(self) -> None:
+        probe = _Probe(RemoteUri.parse("telnet://192.0.2.9"), 0.0, lambda: 0.0)
+        found = probe._of(self.heard(b"SSH-2.0-" + b"x" * 500))
+        self.assertTrue(found.banner.startswith("SSH-2.0-" + "x" * (BANNER - 8)))
+        self.assertLess(len(found.banner), BANNER + 20)
 
     @given(st.lists(st.binary(max_size=64)))
     def test_anything(self, chunks: list[bytes]) -> None:

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.supervisor import ServiceManager
 from vspc.net.notify import (
+    NAMES,
     QUEUE,
     RETRY,
     STATUS,
@@ -272,6 +273,11 @@ class Environment(SynchronousTestCase):
         self.assertEqual([each.number for each in found], list(range(3, 3 + len(found))))
         for each in found:
             os.fstat(each.number)
+
+    def test_more_than_the_kernel_can_name_are_not_looked_at(self) -> None:
+        self.patch(os, "set_inheritable", lambda *_: None)
+        found = received({"LISTEN_PID": str(PID), "LISTEN_FDS": "9" * 12}, PID)
+        self.assertEqual(len(found), NAMES)
 
     def test_what_programs_must_not_see_is_taken_out(self) -> None:
         environment = {"HOME": "/", "LISTEN_FDS": "1", "NOTIFY_SOCKET": "@x", "WATCHDOG_PID": "1"}

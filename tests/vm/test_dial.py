@@ -25,6 +25,7 @@ from vspc.net import outbound
 from vspc.net.limits import Refusals
 from vspc.vm import dial
 from vspc.vm.dial import DialContext, Diallers, DialState
+from vspc.vm.dialled import BRIEF
 from vspc.vm.lines.vmware import Terms
 from vspc.vm.server import LineServer
 from vspc.vm.take_up import TakeUp
@@ -266,6 +267,15 @@ class Failing(DialTest):
             "tcp://192.0.2.9:4001 accepts connections and closes them at once: "
             '"Port already in use"',
         )
+
+    def test_what_lasted_a_little_was_not_closed_at_once(self) -> None:
+        self.apply(entry())
+        for lasted, at_once in ((BRIEF - 0.1, True), (BRIEF, False)):
+            wire = self.accept()
+            self.advance(lasted)
+            self.lose(wire)
+            self.assertEqual("closes them at once" in self.console().link.away_reason, at_once)
+            self.advance(2)
 
     def test_after_a_connection_that_lasted_it_is_tried_soon(self) -> None:
         self.apply(entry())

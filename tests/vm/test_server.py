@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.vm.support import SECRET, SEQUENCE, VC_UUID, Scene
 from vspc.console.console import Console, ConsoleState
 from vspc.console.names import Found
+from vspc.vm.lines.vmware import MESSAGE_RATE, MESSAGES
 from vspc.wire import telnet, vmware
 from vspc.wire.telnet import VMWARE, Decoder, Subnegotiation, negotiation, subnegotiation
 from vspc.wire.vmware import (
@@ -188,6 +189,19 @@ class Refusing(LineServerTest):
         host = self.scene.host()
         host.register()
         host.say(*[VMotionBegin(SEQUENCE)] * 2000)
+        self.assertTrue(host.wire.aborted)
+
+    def test_what_a_line_may_say_for_ever_is_no_storm_and_more_is_one(self) -> None:
+        host = self.scene.host()
+        host.register()
+        host.say(*[VMotionBegin(SEQUENCE)] * (MESSAGES // 2))
+        for _ in range(5 * MESSAGES):
+            self.scene.clock.advance(1 / MESSAGE_RATE)
+            host.say(VMotionBegin(SEQUENCE))
+        self.assertFalse(host.wire.aborted)
+        for _ in range(MESSAGES):
+            self.scene.clock.advance(0.3 / MESSAGE_RATE)
+            host.say(VMotionBegin(SEQUENCE))
         self.assertTrue(host.wire.aborted)
 
 

@@ -15,10 +15,12 @@ from vspc.console.console import ConsoleState
 from vspc.console.migration import TABLE, Act, MigrationEvent, step
 from vspc.console.migration import MigrationState as Migration
 from vspc.net.limits import Allow
-from vspc.vm.context import Zone
+from vspc.vm.assignment import WAIT
+from vspc.vm.context import MINUTE, Zone
 from vspc.vm.early_output import BUFFER, TOO_EARLY
 from vspc.wire.vmware import (
     DoProxy,
+    GetVmVcUuid,
     VmName,
     VMotionAbort,
     VMotionBegin,
@@ -283,6 +285,10 @@ class Peer(VmotionTest):
         for number in range(25):
             self.refused(b"guess %d" % number)
         self.assertEqual(self.scene.suspicions(), [("credentials-guessed", TARGET, "")])
+        self.scene.clock.advance(MINUTE)
+        for number in range(25):
+            self.refused(b"again %d" % number)
+        self.assertEqual(self.scene.suspicions(), [("credentials-guessed", TARGET, "")] * 2)
 
     def test_a_right_one_after_a_wrong_one_counts(self) -> None:
         credential = self.source.begin()
@@ -664,7 +670,9 @@ class OthersInTheMiddle(VmotionTest):
         self.alice.type(b"secret")
         self.scene.clock.advance(30)
         self.assertIs(self.console().state, ConsoleState.MIGRATING)
-        self.assertEqual(self.target(credential).complete(), b"secret")
-        self.scene.clock.advance(2)
+        target = self.target(credential)
+        self.assertEqual(target.complete(), b"secret")
+        self.scene.clock.advance(WAIT)  # the one that has the console now is asked
+        self.assertIn(sb(GetVmVcUuid()), target.wire.take())
         self.assertEqual(newcomer.wire.take(), b"")
         self.is_at(TARGET)

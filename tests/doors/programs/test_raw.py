@@ -16,10 +16,11 @@ from vspc.console.access import Access, Rule, approval_needed
 from vspc.console.attachment import AttachmentKind
 from vspc.console.history import LIMIT
 from vspc.console.sessions import end_sessions
+from vspc.doors.programs import channel
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, WINDOW
 from vspc.doors.programs.door import ProgramDoor
 from vspc.doors.programs.listener import SocketError
-from vspc.doors.programs.socket import ADMISSIONS
+from vspc.doors.programs.socket import ADMISSION_RATE, ADMISSIONS
 from vspc.wire.gdb import packet
 
 
@@ -132,16 +133,21 @@ class RawSockets(SynchronousTestCase):
         clients[0].leave()
         self.assertFalse(Client(self.hall, 4001).closed)
 
-    def test_connections_that_come_and_go(self) -> None:
+    def admitted(self, count: int) -> int:
+        """How many of so many that come and go."""
         admitted = 0
-        for _ in range(2 * ADMISSIONS):
+        for _ in range(count):
             client = Client(self.hall, 4001)
             admitted += not client.closed
             client.leave()
-        self.assertEqual(admitted, ADMISSIONS)
+        return admitted
+
+    def test_connections_that_come_and_go(self) -> None:
+        self.assertEqual(self.admitted(2 * ADMISSIONS), ADMISSIONS)
         self.assertEqual(len(self.hall.logins.told), 2 * ADMISSIONS)
-        self.hall.clock.advance(1)
-        self.assertFalse(Client(self.hall, 4001).closed)
+        for _ in range(5):
+            self.hall.clock.advance(1)
+            self.assertEqual(self.admitted(20), ADMISSION_RATE)
 
     def test_a_host_that_is_not_allowed(self) -> None:
         self.assertIsNone(Client(self.hall, 4001, "192.0.2.1").protocol)
@@ -165,6 +171,15 @@ class RawSockets(SynchronousTestCase):
         client.producer.resumeProducing()
         client.heard()
         self.assertTrue(client.closed)  # there is no log here that has what the history has lost
+
+    def test_what_it_reads_comes_in_pieces(self) -> None:
+        self.patch(channel, "PIECE", 1000)
+        console, _ = self.hall.connected()
+        client = Client(self.hall, 4001)
+        self.hall.settle()
+        console.link.output(b"a" * 2500)
+        self.assertEqual(client.heard(), b"a" * 2500)
+        self.assertEqual(client.wire.sizes, [1000, 1000, 500])
 
     def test_a_paste_waits_in_the_socket(self) -> None:
         _, line = self.hall.connected()

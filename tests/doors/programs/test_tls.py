@@ -14,6 +14,7 @@ from tests.net.authorities import Signed, certificate
 from tests.net.test_tls import Client as TlsClient
 from tests.net.test_tls import made_pair
 from vspc.config.values import Readable
+from vspc.doors.programs import factory
 from vspc.doors.programs.channel import CLOSE_TIMEOUT
 from vspc.doors.programs.factory import HANDSHAKE_TIMEOUT, HANDSHAKES_PER_ADDRESS
 from vspc.doors.programs.socket import read_certificate
@@ -22,8 +23,8 @@ from vspc.doors.programs.socket import read_certificate
 class Program(Client):
     """A client that speaks TLS, and shows a certificate if it is given one."""
 
-    def __init__(self, hall: Hall, shown: Signed | None = None) -> None:
-        super().__init__(hall, 4001)
+    def __init__(self, hall: Hall, shown: Signed | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(hall, 4001, host)
 
         def prepare(context: SSL.Context) -> None:
             if shown is not None:
@@ -151,6 +152,13 @@ class Tls(SynchronousTestCase):
         silent[0].lose()
         client.shake_hands().type(b"x")
         self.assertEqual(bytes(self.line.sent), b"x")
+
+    def test_of_all_addresses_too_many_are_in_the_middle_of_it(self) -> None:
+        self.patch(factory, "HANDSHAKES", 3)
+        hall = self.hall(operator="alice", asks=False)
+        clients = [Program(hall, host=f"127.0.0.{number}") for number in range(1, 5)]
+        aborted = [client.wire.aborted for client in clients]
+        self.assertEqual(aborted, [True, False, False, False])
 
     def test_clear_text_is_not_answered(self) -> None:
         client = Program(self.hall(operator="alice", asks=False))
