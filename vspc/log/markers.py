@@ -7,6 +7,7 @@ A boot is output by which firmware or a kernel shows that it starts. It is found
 a segment, in runs, so that it costs little a byte; the marker stands before the line that shows it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import re2
@@ -236,6 +237,29 @@ def compiled(pattern: str) -> "re2._Regexp":
     return re2.compile(pattern.encode(), options)
 
 
+APART = 16
+"""Alternatives that are searched one after the other: RE2 finds one that begins with letters some
+thirty times as fast as two together.
+"""
+
+_BEGINS_WITH_LETTERS = re.compile(
+    r"[A-Za-z0-9]{3}[A-Za-z0-9 :_-](?:[^\\()|^$\[\]]|\[[A-Za-z0-9-]+\])*"
+)
+
+
+def searches(patterns: tuple[str, ...]) -> list["re2._Regexp"]:
+    """What to search for one after the other, so that one finds something where `patterns` do."""
+    apart, together = list[str](), list[str]()
+    for pattern in patterns:
+        parts = pattern.split("|")
+        plain = all(_BEGINS_WITH_LETTERS.fullmatch(part) for part in parts)
+        if plain and len(apart) + len(parts) <= APART:
+            apart += parts
+        else:
+            together.append(f"(?:{pattern})")
+    return [compiled(each) for each in (*apart, *(["|".join(together)] if together else []))]
+
+
 @define(eq=False)
 class BootDetector:
     """Finds the lines that match `patterns`; keeps the tail of each console's unfinished line."""
@@ -244,12 +268,14 @@ class BootDetector:
     booted: set[bytes] = field(factory=set)  # consoles that ever had such a line
     _compiled: list["re2._Regexp"] = field(init=False)
     _any: "re2._Regexp | None" = field(init=False)
+    _searches: list["re2._Regexp"] = field(init=False)
     _tails: dict[bytes, tuple[int, bytes]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._compiled = [compiled(pattern) for pattern in self.patterns]
         whole = "|".join(f"(?:{pattern})" for pattern in self.patterns)
         self._any = compiled(whole) if self.patterns else None
+        self._searches = searches(self.patterns)
 
     def mark(self, console: bytes, batch: list[Record], joined: bytes) -> list[Record]:
         """`batch`, whose output is `joined`, with a marker before each line that begins a boot."""
@@ -264,7 +290,7 @@ class BootDetector:
         if offset + len(tail) != first:
             tail = b""
         joined = tail + joined if tail else joined
-        found = self._any.search(joined) is not None
+        found = any(each.search(joined) is not None for each in self._searches)
         last = next(record for record in reversed(batch) if record.code == DATA)
         rest = joined[-TAIL:].rpartition(b"\n")[2]
         self._tails[console] = (last.end - len(rest), rest)
