@@ -224,10 +224,10 @@ class Disks(WholeLog):
         path.mkdir(mode=0o700)
         (path / spoilt.id).write_text("no directory")
         for console in (spoilt, fine):
-            console.link.output(b"x" * 100_000)
+            console.link.output(b"x" * 300_000)
         self.tick()
         self.tick()
-        self.assertEqual(bytes_of(self.items(fine.id)), b"x" * 100_000)
+        self.assertEqual(bytes_of(self.items(fine.id)), b"x" * 300_000)
         self.assertEqual(self.logged.event_names, ["log-console-failing"])
 
     def test_syncs_are_one_an_interval_however_many_talk(self) -> None:

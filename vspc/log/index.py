@@ -212,12 +212,12 @@ def lay_out(serial: int, before: int, size: int, batch: Sequence[Record]) -> byt
     pieces = list(_pieces(batch))
     found = []
     for number, piece in enumerate(pieces, 1):
-        data = b"".join([record.payload for record in piece if record.code == DATA])
+        data = [record.payload for record in piece if record.code == DATA]
         entries, texts = _entries(piece)
         this = serial if number == len(pieces) else before
-        head = _FRAME.pack(this, size, zlib.crc32(data), len(entries))
+        head = _FRAME.pack(this, size, records.checksum(data), len(entries))
         found.append(records.pack_frame(head + b"".join(entries) + b"".join(texts)))
-        size += len(data)
+        size += sum(map(len, data))
     return b"".join(found)
 
 

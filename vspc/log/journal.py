@@ -131,15 +131,15 @@ class Journal:
         if self._descriptor is None:
             self._begin()
         assert self._descriptor is not None
-        body = records.pack_batch(self._tag << _SERIAL_BITS | self.serial + 1, batch)
-        head = records.frame_head(body)
+        body = records.batch_parts(self._tag << _SERIAL_BITS | self.serial + 1, batch)
+        head = records.frame_head(*body)
         try:
-            self.disk.write(self._descriptor, head, body)
+            self.disk.write(self._descriptor, head, *body)
         except OSError:
             self._undo()
             raise
         self.serial += 1
-        self.size += len(head) + len(body)
+        self.size += len(head) + sum(map(len, body))
         return self.serial
 
     def _begin(self) -> None:

@@ -111,15 +111,29 @@ def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:
     return Marker(offset, at / 1e6, kind, payload.decode("utf-8", "replace"), end)
 
 
+APART = 32 * 1024
+"""Bytes of a payload that are written from where they are, not copied into their frame first."""
+
+
+def batch_parts(serial: int, records: Iterable[Record]) -> list[bytes]:
+    """A batch as the body of a frame, in parts of which none is empty."""
+    parts: list[bytes] = []
+    small = [_SERIAL.pack(serial)]
+    for code, console, offset, at, payload in records:
+        small.append(_RECORD.pack(code, console, offset, at, len(payload)))
+        if len(payload) >= APART:
+            parts += (b"".join(small), payload)
+            small = []
+        else:
+            small.append(payload)
+    if small:
+        parts.append(b"".join(small))
+    return parts
+
+
 def pack_batch(serial: int, records: Iterable[Record]) -> bytes:
-    """A batch as the body of a frame."""
-    parts = [_SERIAL.pack(serial)]
-    for record in records:
-        parts.append(
-            _RECORD.pack(record.code, record.console, record.offset, record.at, len(record.payload))
-        )
-        parts.append(record.payload)
-    return b"".join(parts)
+    """The same in one piece."""
+    return b"".join(batch_parts(serial, records))
 
 
 class MalformedRecord(ValueError):
@@ -180,9 +194,17 @@ class Damage:
     end: int
 
 
-def frame_head(body: bytes) -> bytes:
+def frame_head(*body: bytes) -> bytes:
     """What comes before `body` in a frame."""
-    return _HEAD.pack(_MARK, len(body), zlib.crc32(body))
+    return _HEAD.pack(_MARK, sum(map(len, body)), checksum(body))
+
+
+def checksum(parts: Iterable[bytes]) -> int:
+    """The CRC-32 of all of them, one after the other."""
+    found = 0
+    for part in parts:
+        found = zlib.crc32(part, found)
+    return found
 
 
 def pack_frame(body: bytes) -> bytes:

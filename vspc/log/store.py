@@ -35,10 +35,10 @@ OF_THE_DISK = frozenset(
 )
 """Errors that the log of any console would have: not of one file or directory alone."""
 
-MOVE = 64 * 1024
+MOVE = 256 * 1024
 """Bytes of a console that are worth moving to its segment."""
 
-BUSY = 16
+BUSY = 4
 """How many times as many are while more waits to be written."""
 
 GONE = 4
