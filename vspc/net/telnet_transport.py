@@ -210,10 +210,10 @@ class LineTransport(TelnetTransport):
         except Exception:
             self._log.failure("line-defect")
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, data: bytes, doubled: int = 0) -> None:
         """Data, which is delivered together with what follows it (`_flush`)."""
         if len(data) >= DOUBLED:
-            self.share.spend(len(data) // BYTES + data.count(0xFF) // DOUBLED)
+            self.share.spend(len(data) // BYTES + doubled // DOUBLED)
         if data:
             self._undelivered.append(data)
 
@@ -224,7 +224,7 @@ class LineTransport(TelnetTransport):
             self.guard(self._protocol.dataReceived, data[0] if len(data) == 1 else b"".join(data))
 
     def _data(self, event: Data) -> None:
-        self._add(event.data)
+        self._add(event.data, event.doubled)
 
     def _command(self, event: Command) -> None:
         if not self._protocol.only_break or event.code == telnet.BRK:

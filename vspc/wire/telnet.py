@@ -10,7 +10,7 @@ NUL if it is only a carriage return.
 
 import re
 
-from attrs import frozen
+from attrs import field, frozen
 
 IAC, DONT, DO, WONT, WILL, SB = 255, 254, 253, 252, 251, 250
 GA, EL, EC, AYT, AO, IP, BRK, DM, NOP, SE = 249, 248, 247, 246, 245, 244, 243, 242, 241, 240
@@ -29,9 +29,9 @@ _IAC_SE = b"\xff\xf0"
 _DOUBLED = re.compile(rb"(?:\xff\xff[^\xff]*)+")
 _VERBS = frozenset({WILL, WONT, DO, DONT})
 
-PIECE = 4096
-"""Bytes of data with doubled 0xFFs that are decoded at once: they take a hundred times as long as
-others, and other connections work in between.
+PIECE = 16 * 1024
+"""Bytes of data with doubled 0xFFs that are decoded at once: they take up to a hundred times as long
+as others, and other connections work in between.
 """
 
 RUN = 8
@@ -49,9 +49,10 @@ _RUN = re.compile(_IDLE.pattern + b"(?:[^\xff]*" + _IDLE.pattern + b"){0,%d}" % 
 
 @frozen
 class Data:
-    """Data, with 0xFF no longer doubled."""
+    """Data, with 0xFF no longer doubled; `doubled`: how many were, which no comparison counts."""
 
     data: bytes
+    doubled: int = field(default=0, eq=False)
 
 
 @frozen
@@ -129,12 +130,13 @@ class Decoder:
     that goes on where this one stood (law 10).
     """
 
-    __slots__ = ("_at", "_buffer", "_dead", "_scanned")
+    __slots__ = ("_at", "_buffer", "_dead", "_mixed", "_scanned")
 
     def __init__(self, tail: bytes = b"") -> None:
         self._buffer = tail
         self._at = 0  # everything before it is decoded
         self._scanned = 0  # of an incomplete subnegotiation, relative to _at
+        self._mixed = 0  # up to here there are other commands among doubled 0xFFs
         self._dead = False
 
     @property
@@ -151,12 +153,12 @@ class Decoder:
         """`data` has arrived."""
         if not self._dead:
             self._buffer = self.tail + data
-            self._at = 0
+            self._at = self._mixed = 0
 
     def take_rest(self) -> bytes:
         """Take out what is not decoded: from here on it belongs to another protocol (TLS)."""
         rest = self.tail
-        self._buffer, self._at, self._scanned = b"", 0, 0
+        self._buffer, self._at, self._scanned, self._mixed = b"", 0, 0, 0
         return rest
 
     def next_event(self) -> Event | None:
@@ -164,7 +166,7 @@ class Decoder:
         event = self._decode()
         if event is None and self._at:
             # A tail of one byte must not keep a chunk of 64 KiB alive until the next one.
-            self._buffer, self._at = self.tail, 0
+            self._buffer, self._at, self._mixed = self.tail, 0, 0
         return event
 
     def run(self) -> DataRun | None:
@@ -201,15 +203,28 @@ class Decoder:
 
     def _data(self) -> Data:
         """Data up to the next command, in events of about `PIECE` if 0xFFs are doubled in it."""
-        found = self._buffer.find(_IAC, self._at)
-        end = len(self._buffer)
-        if found >= 0:
-            # Never between the two of a pair: what is cut off there does not match.
-            doubled = _DOUBLED.match(self._buffer, found, max(found, self._at + PIECE - 2) + 2)
-            end = doubled.end() if doubled else found
-        data = self._buffer[self._at : end]
-        self._at = end
-        return Data(data if found < 0 else data.replace(_IAC_IAC, _IAC))
+        buffer, start = self._buffer, self._at
+        found = buffer.find(_IAC, start)
+        if found < 0:
+            self._at = len(buffer)
+            return Data(buffer[start:])
+        if buffer[found + 1 : found + 2] != _IAC:
+            self._at = found
+            return Data(buffer[start:found])
+        if start >= self._mixed:
+            piece = buffer[start : start + PIECE]
+            parts = piece.split(_IAC)
+            if not any(parts[1::2]):  # nothing between the two of each pair
+                # An 0xFF that comes last is one of a pair that is cut, or not there yet.
+                self._at = start + len(piece) - (len(parts) % 2 == 0)
+                return Data(_IAC.join(parts[::2]), (len(parts) - 1) // 2)
+            self._mixed = start + len(piece)
+        # Never between the two of a pair: what is cut off there does not match.
+        doubled = _DOUBLED.match(buffer, found, max(found, start + PIECE - 2) + 2)
+        assert doubled is not None
+        self._at = end = doubled.end()
+        data = buffer[start:end].replace(_IAC_IAC, _IAC)
+        return Data(data, end - start - len(data))
 
     def _subnegotiation(self) -> Event | None:
         start = self._at + 2
