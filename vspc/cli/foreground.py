@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.logger import Logger, globalLogBeginner
 
+from vspc.common.memory import keep_freed_memory
 from vspc.config import Config
 from vspc.net.name_resolver import look_up_apart
 from vspc.net.reactor import keep_waker, time_monotonically
@@ -19,6 +20,7 @@ def run(config: Config, verbose: bool) -> int:
     """Run until SIGINT or SIGTERM; the exit status. SystemExit(1) if it cannot start."""
     from twisted.internet import reactor
 
+    keep_freed_memory()
     time_monotonically(reactor)
     keep_waker(reactor)
     look_up_apart(reactor)

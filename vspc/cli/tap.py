@@ -4,6 +4,7 @@ import sys
 
 from twisted.python import usage
 
+from vspc.common.memory import keep_freed_memory
 from vspc.config import ConfigError
 from vspc.config.file import HELP, chosen
 from vspc.net.name_resolver import look_up_apart
@@ -24,6 +25,7 @@ def makeService(options: Options) -> VspcService:
     """The service; every mistake of the configuration is printed, with exit status 1."""
     from twisted.internet import reactor
 
+    keep_freed_memory()
     time_monotonically(reactor)
     keep_waker(reactor)
     look_up_apart(reactor)

@@ -30,8 +30,8 @@ _DOUBLED = re.compile(rb"(?:\xff\xff[^\xff]*)+")
 _VERBS = frozenset({WILL, WONT, DO, DONT})
 
 PIECE = 16 * 1024
-"""Bytes of data with doubled 0xFFs that are decoded at once: they take up to a hundred times as long
-as others, and other connections work in between.
+"""Bytes of data with doubled 0xFFs that are decoded at once: they take up to a hundred times as
+long as others, and other connections work in between.
 """
 
 RUN = 8
