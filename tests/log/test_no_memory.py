@@ -11,7 +11,7 @@ from tests.log.support import bytes_of
 from tests.log.test_log import FailingDisk, WholeLog
 from vspc.console.console import Console
 from vspc.log import recorder, records
-from vspc.log.records import Record, pack_batch
+from vspc.log.records import Record, batch_parts
 from vspc.log.writer import RETRY
 
 
@@ -37,7 +37,7 @@ class NoMemory(WholeLog):
         self.logged = Logged(self.world, self.settings, self.short_disk)
         self.addCleanup(self.logged.close)
         self.failing = False
-        self.patch(records, "pack_batch", self.while_failing(records.pack_batch))
+        self.patch(records, "batch_parts", self.while_failing(records.batch_parts))
 
     def while_failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any) -> Any:
@@ -101,7 +101,7 @@ class NoMemory(WholeLog):
         console, waits = self.console(), self.logged.log.recorder
         self.tick()
         waits.in_reactor = self.while_failing(waits.in_reactor)
-        self.patch(records, "pack_batch", pack_batch)
+        self.patch(records, "batch_parts", batch_parts)
         self.failing = True
         console.link.output(b"during ")
         self.tick()
