@@ -161,8 +161,9 @@ class History:
             return b""
         size = len(self._ring)
         at = offset & (size - 1)
-        piece = bytes(self._ring[at : at + count])
-        return piece + bytes(self._ring[: count - len(piece)])
+        with memoryview(self._ring) as ring:
+            piece = bytes(ring[at : at + count])
+            return piece + bytes(ring[: count - len(piece)]) if len(piece) < count else piece
 
     def last_lines(self, lines: int, limit: int) -> int:
         """The offset at which the last `lines` lines begin, at most `limit` bytes back.

@@ -6,6 +6,7 @@ a program that writes beyond it has not looked at `room` and loses its channel. 
 status 1 and one traceback in the log; no other is affected.
 """
 
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -25,7 +26,7 @@ from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
 from vspc.ssh.context import Timers
 from vspc.ssh.transport import SshTransport
-from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
+from vspc.wire.ssh import MalformedSsh, SshReader, uint32
 
 log = Logger()
 
@@ -34,6 +35,8 @@ STDERR = 1
 """RFC 4254 section 5.2 calls it SSH_EXTENDED_DATA_STDERR."""
 
 _WINDOW_LIMIT = (1 << 32) - 1
+_DATA = struct.Struct(">BLL")
+_EXTENDED = struct.Struct(">BLLL")
 
 Granted = tuple[bool, Callable[[], object] | None]
 """Whether a request is granted, and what to do after the reply."""
@@ -232,11 +235,21 @@ class SshChannel:
     def _put(self, stream: int, data: bytes) -> None:
         if self._over or not data:
             return
-        if not self._outbox.put(stream, data):
+        if not self._outbox.held and len(data) <= self._outbox.limit:
+            data = self._pass(stream, data)
+        if data and not self._outbox.put(stream, data):
             log.warn("channel-overrun", address=self.address, limit=self._outbox.limit)
             self.finish(1)
             return
         self._flush()
+
+    def _pass(self, stream: int, data: bytes) -> bytes:
+        """Send what window and transport take of `data`, uncopied as far as it can be; the rest."""
+        while data and (window := self._window()):
+            count = min(window, self._largest)
+            self._send_data(stream, data[:count])
+            data = data[count:]
+        return data
 
     def send_last(self) -> None:
         """Send what the window takes though the client does not read yet: this is the end, and what
@@ -247,19 +260,19 @@ class SshChannel:
     def _flush(self, stalled: bool = False) -> None:
         """Send what window and transport take."""
         while self._outbox.held and (window := self._window(stalled)):
-            stream, data = self._outbox.take(min(window, self._largest))
-            self.window_out -= len(data)
-            self._send_data(stream, data)
+            self._send_data(*self._outbox.take(min(window, self._largest)))
         if self._outbox.held:
             self._table.wait(self)
         elif self._status is not None:
             self._close(self._status)
 
     def _send_data(self, stream: int, data: bytes) -> None:
+        self.window_out -= len(data)
         if stream == STDOUT:
-            self.send(MSG_CHANNEL_DATA, string(data))
+            head = _DATA.pack(MSG_CHANNEL_DATA, self.remote, len(data))
         else:
-            self.send(MSG_CHANNEL_EXTENDED_DATA, uint32(stream) + string(data))
+            head = _EXTENDED.pack(MSG_CHANNEL_EXTENDED_DATA, self.remote, stream, len(data))
+        self._transport.send_output(head, data)
 
     def send(self, message: int, body: bytes = b"") -> None:
         """A message about this channel."""

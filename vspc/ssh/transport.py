@@ -382,8 +382,15 @@ class SshTransport(SSHServerTransport):
         elif self._exchange.waiting_bytes > limits.BACKLOG_LIMIT:
             self.refuse("too much output waits for a key exchange")
 
-    def _send(self, message: bytes) -> None:
-        self.output.write(self.outgoing.seal(message))
+    def send_output(self, *message: bytes) -> None:
+        """Send a message that a channel may send while the connection is `flowing` only; it comes
+        in parts, which are copied once.
+        """
+        if not self.ended:
+            self._send(*message)
+
+    def _send(self, *message: bytes) -> None:
+        self.output.write(self.outgoing.seal(*message))
         self.all_received()
 
     @property

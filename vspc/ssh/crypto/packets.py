@@ -11,6 +11,7 @@ import hmac
 import os
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -30,6 +31,8 @@ _COUNTER = struct.Struct(">Q")
 _COUNTER_END = 1 << 64
 _COUNTER_ZERO = bytes(8)
 _SEQUENCE_MASK = 0xFFFFFFFF
+_PADDINGS = tuple(bytes((length,)) for length in range(2 * _BLOCK))
+_RANDOM = 256
 
 
 class PacketCipher(ABC):
@@ -48,9 +51,12 @@ class PacketCipher(ABC):
     _tag = 16
     """Bytes behind what the length counts."""
 
+    _random = b""
+    """Bytes for padding: one call for many packets."""
+
     @abstractmethod
-    def seal(self, sequence: int, payload: bytes) -> bytes:
-        """A packet."""
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
+        """A packet; the payload may come in parts, which are copied once."""
 
     def measure(self, sequence: int, head: bytes) -> int:
         """The length of all of a packet, of its first `head` bytes; once for each packet."""
@@ -67,12 +73,16 @@ class PacketCipher(ABC):
     def open(self, sequence: int, packet: bytes) -> bytes:
         """The payload of a whole packet."""
 
-    def _padded(self, payload: bytes) -> bytes:
+    def _padded(self, payload: Sequence[bytes]) -> bytes:
         """Padding length, payload and padding."""
-        padding = self._block - (5 - self._uncounted + len(payload)) % self._block
+        padding = self._block - (5 - self._uncounted + sum(map(len, payload))) % self._block
         if padding < 4:
             padding += self._block
-        return bytes((padding,)) + payload + os.urandom(padding)
+        random = self._random
+        if len(random) < padding:
+            random = os.urandom(_RANDOM)
+        self._random = random[padding:]
+        return b"".join((_PADDINGS[padding], *payload, random[:padding]))
 
 
 def _payload(body: bytes) -> bytes:
@@ -93,7 +103,7 @@ class Clear(PacketCipher):
     _block = 8
     _uncounted = _tag = 0
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         del sequence
         body = self._padded(payload)
         return _LENGTH.pack(len(body)) + body
@@ -116,7 +126,7 @@ class Gcm(PacketCipher):
         self._count = (self._count + 1) % _COUNTER_END
         return nonce
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         del sequence
         body = self._padded(payload)
         length = _LENGTH.pack(len(body))
@@ -149,7 +159,7 @@ class ChaCha(PacketCipher):
         self._main.reset_nonce(nonce)
         return self._main.update(self._FIRST)[:32]
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         body = self._padded(payload)
         key = self._tag_key(_nonce(sequence))
         sealed = self._clear_head(sequence, _LENGTH.pack(len(body))) + self._main.update(body)
@@ -193,7 +203,7 @@ class CtrEtm(PacketCipher):
         if not hmac.compare_digest(self._mac(sequence, data), mac):
             raise _unauthentic()
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         body = self._padded(payload)
         sealed = _LENGTH.pack(len(body)) + self._stream.update(body)
         return sealed + self._mac(sequence, sealed)
@@ -212,7 +222,7 @@ class CtrMac(CtrEtm):
     _uncounted = 0
     _first = b""
 
-    def seal(self, sequence: int, payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: bytes) -> bytes:
         body = self._padded(payload)
         packet = _LENGTH.pack(len(body)) + body
         return self._stream.update(packet) + self._mac(sequence, packet)
@@ -356,9 +366,9 @@ class Outgoing:
         self.count = 0
         """Bytes sealed with the present keys."""
 
-    def seal(self, payload: bytes) -> bytes:
-        """A packet around `payload`."""
-        packet = self._sealer.seal(self.sequence, payload)
+    def seal(self, *payload: bytes) -> bytes:
+        """A packet around `payload`, which may come in parts."""
+        packet = self._sealer.seal(self.sequence, *payload)
         self.sequence = (self.sequence + 1) % _SEQUENCES
         self.count += len(packet)
         return packet
