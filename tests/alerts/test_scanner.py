@@ -6,7 +6,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
 from vspc.alerts.matching import PatternSet
-from vspc.alerts.scanner import BATCH_TIME, LATE, TURN, OutputScanner, PatternMatch, Search
+from vspc.alerts.scanner import (
+    BATCH_SIZE,
+    BATCH_TIME,
+    LATE,
+    TURN,
+    OutputScanner,
+    PatternMatch,
+    Search,
+)
 from vspc.console.context import OutputObserver
 
 
@@ -110,6 +118,21 @@ class Batches(ScannerTest):
         self.go()
         self.later(1.0)
         self.assertEqual([text for _, text, _ in self.lines()], ["panic 1", "panic 2"])
+
+    def test_much_output_is_looked_at_at_once_and_what_comes_meanwhile_waits(self) -> None:
+        self.scanner = self.make(4 * BATCH_SIZE, 8 * BATCH_SIZE)
+        self.search("panic")
+        line = b"panic\n".rjust(BATCH_SIZE)
+        self.say(line[:-1])
+        self.assertEqual(self.calls, [])
+        self.say(line[-1:], at=BATCH_SIZE - 1)
+        self.say(line, at=BATCH_SIZE)
+        self.assertEqual(len(self.calls), 1)
+        self.go()
+        self.assertEqual(len(self.found), 1)
+        self.later(10.0)
+        self.assertEqual(len(self.found), 2)
+        self.assertEqual(self.clock.twisted.getDelayedCalls(), [])
 
     def test_a_console_without_patterns_costs_nothing(self) -> None:
         self.say(b"panic\n", console="none")

@@ -15,8 +15,11 @@ from vspc.alerts.matching import FoundLine, LineMatcher, PatternSet, Piece
 from vspc.common.clock import Clock, Timer
 from vspc.console.context import OutputObserver
 
-BATCH_TIME = 0.05
-"""Seconds in which output is gathered."""
+BATCH_TIME = 0.2
+"""Seconds in which output is gathered: to wake the thread costs more than to look at some lines."""
+
+BATCH_SIZE = 256 * 1024
+"""Bytes that are looked at once they are there, unless the thread rests."""
 
 EACH = 1024 * 1024
 """Bytes of one console that wait to be looked at."""
@@ -97,6 +100,7 @@ class OutputScanner(OutputObserver):
         self._gone: dict[str, None] = {}
         self._is_busy = self._is_stopped = False
         self._timer, self._late = Timer(clock), Timer(clock)
+        self._rests_until = 0.0
         self.skipped = 0
         """Bytes that were not looked at."""
 
@@ -174,6 +178,13 @@ class OutputScanner(OutputObserver):
         self._size += len(data)
         while waiting.size > self._each or (self._size > self._total and waiting.size):
             self._skip(console_id, waiting)
+        if self._size >= BATCH_SIZE and not (self._is_busy or self._rests):
+            self._timer.stop()
+            self._begin()
+
+    @property
+    def _rests(self) -> bool:
+        return self._clock.seconds() < self._rests_until
 
     def _skip(self, console_id: str, waiting: _Waiting) -> None:
         """The oldest goes: before a VM falls silent comes what is worth reading."""
@@ -234,8 +245,10 @@ class OutputScanner(OutputObserver):
         self._is_busy = self._is_stopped
         if self._is_stopped:
             return
+        self._rests_until = self._clock.seconds() + rest
         if self._waiting or self._gone:
-            self._timer.start(max(BATCH_TIME, rest), self._begin)
+            least = BATCH_TIME if self._size < BATCH_SIZE else 0.0
+            self._timer.start(max(least, rest), self._begin)
         elif waits:
             self._late.start(LATE, lambda: self._run(self._matcher.late))
 
