@@ -1,6 +1,7 @@
 """Lines that match, however the output is cut."""
 
 import re
+from random import Random
 from typing import Any
 
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from vspc.alerts.matching import (
+    BINARY,
     BLOCK,
     LINE_LIMIT,
     MEMORY,
@@ -75,6 +77,17 @@ class Lines(SynchronousTestCase):
         made = matcher("panic")
         self.assertEqual(len(fed(made, b"panic" + b"x" * LINE_LIMIT, b"panic\n")), 2)
         self.assertFalse(made.waits)
+
+    @given(st.randoms(use_true_random=False), st.integers(0, BINARY))
+    def test_a_line_of_text_among_bytes_that_are_none(self, random: Random, at: int) -> None:
+        noise = random.randbytes(2 * BINARY)
+        line = b"\n\x1b[1m caf\xc3\xa9: \x07panic\r"
+        data = noise[:at] + b"\0" * BINARY + line + noise[at:]
+        self.assertEqual(plain_lines(b"\0\xc3\xa9" * BINARY, roughly=True), b"??" * BINARY)
+        found = [each for each in fed(matcher("panic$"), data) if each.text.startswith(b" caf")]
+        self.assertEqual(texts(found), [" café: panic"])
+        (place,) = ((each.offset, each.end) for each in found)
+        self.assertEqual(data[slice(*place)], line[1:-1])
 
     def test_a_match_over_two_lines_is_none_and_hides_none(self) -> None:
         found = fed(matcher(r"error\s+fatal"), b"error\nfatal error fatal\nerror\n\nfatal\n")

@@ -23,6 +23,9 @@ MEMORY = 32 << 20
 BLOCK = 16 * 1024
 """Bytes that are looked at in one go: the reactor's thread waits so long at most."""
 
+BINARY = 1024
+"""Bytes from which a block may be no text: patterns are looked for in its ASCII then."""
+
 _END = re.compile(rb"[\r\n]")
 
 
@@ -192,19 +195,21 @@ class LineMatcher:
 
     def _look(self, block: Piece, seen: frozenset[int]) -> list[FoundLine]:
         """Lines of `block` that match; of the first one `seen` is known already."""
-        text = plain_lines(block.data)
+        text = plain_lines(block.data, roughly=len(block.data) >= BINARY)
         which = block.wanted.intersection(self.patterns.of_block(text))
         if not which:
             return []
         found, spans = list[FoundLine](), list(_lines(block.data))
         number = counted = 0
-        for (start, end), matched in self.patterns.of_lines(text, which).items():
+        for (start, _), matched in self.patterns.of_lines(text, which).items():
             number += text.count(b"\n", counted, start)
             counted = start
             new = matched - (frozenset() if start else seen)
             if new:
-                first, last = (block.offset + each for each in spans[number])
-                found.append(FoundLine(block.console_id, first, last, text[start:end], new))
+                first, last = spans[number]
+                shown = plain_lines(block.data[first:last])
+                first, last = block.offset + first, block.offset + last
+                found.append(FoundLine(block.console_id, first, last, shown, new))
         return found
 
 
