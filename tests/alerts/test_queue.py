@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.alerts.queue import TOLD, WRITES, AlertQueue, QueuedAlert
+from vspc.alerts.queue import ITEM, TOLD, WRITES, AlertQueue, QueuedAlert
 from vspc.common.files import Disk
 
 
@@ -117,6 +117,13 @@ class Queueing(SynchronousTestCase):
         self.assertEqual(self.ids(self.made()), ["0002"])
         self.assertEqual([event for event, _ in self.events], ["alert-queue-damaged"])
         self.assertIn("0001.json", str(self.events[0][1]["what"]))
+
+    def test_a_file_that_is_too_long_is_told_and_removed(self) -> None:
+        queue = self.made()
+        queue.add(item(1, more="x" * ITEM))
+        queue.add(item(2))
+        self.assertEqual(self.ids(self.made()), ["0002"])
+        self.assertEqual([event for event, _ in self.events], ["alert-queue-damaged"])
 
     @given(st.binary(max_size=100))
     def test_any_file_is_read_or_told(self, data: bytes) -> None:

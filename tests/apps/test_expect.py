@@ -15,7 +15,7 @@ from tests.fakes import FakeLine, FakeThreads
 from tests.log.inline import Logged
 from vspc.apps.following import Memory
 from vspc.apps.verbs.commandline import Words as Source
-from vspc.apps.verbs.expect import FROM, GRAMMAR, JSON, TIME_OUT, patterns, typed
+from vspc.apps.verbs.expect import FROM, GRAMMAR, JSON, TIME_OUT, TIMEOUT, patterns, typed
 from vspc.apps.verbs.grammar import NAME, Parsed
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.limits import EXPECTING, WorkPool, WorkPoolFull
@@ -137,6 +137,13 @@ class Waiting(ExpectCase):
         self.assertIn("searched offsets 0 to 7", channel.complaint)
         self.assertFalse(self.web.attachments)
         self.assertEqual(self.desk.audited("expect")[0]["result"], "timed-out")
+
+    def test_without_a_time_of_its_own_a_minute_is_waited(self) -> None:
+        channel = self.desk.ask("expect web01 login:")
+        self.desk.run_on(int(TIMEOUT) - 1, 1.0)
+        self.assertIsNone(channel.status)
+        self.desk.run_on(2, 1.0)
+        self.assertEqual((channel.status, channel.text), (5, ""))
 
     def test_what_came_in_the_last_moment_counts(self) -> None:
         channel = self.desk.ask("expect web01 --timeout 5 login:")

@@ -14,7 +14,7 @@ from vspc.apps.verbs.commandline import Words as Source
 from vspc.apps.verbs.grammar import Parsed
 from vspc.apps.verbs.kinds import UsageError
 from vspc.apps.verbs.parser import parse as parse_words
-from vspc.apps.verbs.send import GRAMMAR, JSON, TEXT, TIME_OUT
+from vspc.apps.verbs.send import GRAMMAR, JSON, TEXT, TIME_OUT, TIMEOUT
 from vspc.console.access import Access, Rule
 from vspc.console.console import Console
 from vspc.console.events import How
@@ -204,6 +204,15 @@ class Delivered(SendCase):
         self.assertIn(f"{sent} bytes were sent, {6000 - sent} were not", channel.complaint)
         answer(self.web, self.line)
         self.assertEqual(len(self.line.sent), sent)
+
+    def test_without_a_time_of_its_own_a_minute_is_waited(self) -> None:
+        self.line.unread = 4096
+        channel = self.desk.ask("send web01")
+        channel.type(b"y" * 6000)
+        self.desk.run_on(int(TIMEOUT) - 1, 1.0)
+        self.assertIsNone(channel.status)
+        self.desk.run_on(2, 1.0)
+        self.assertEqual(channel.status, 5)
 
     def test_a_change_in_a_turn_that_comes_after_the_time_limit(self) -> None:
         channel = self.desk.ask("send web01 --timeout 3")

@@ -8,6 +8,7 @@ from tests.apps.opsdesk import CAROL, DAVE, OpsDesk
 from tests.apps.support import ALICE, BOB, FakeChannel
 from tests.fakes import FakeLine
 from vspc.apps.verbs.limits import ALL_WAITING, WAITING
+from vspc.apps.verbs.wait import TIMEOUT
 from vspc.console.access import Access, Operator, Rule
 from vspc.console.events import RulesChanged
 
@@ -114,6 +115,13 @@ class Connected(WaitCase):
         self.desk.clock.advance(0.2)
         self.assertEqual((channel.status, channel.text), (5, ""))
         self.assertEqual(channel.complaint, "timed out after 5 s: web01 is not connected\n")
+
+    def test_without_a_time_of_its_own_a_minute_is_waited(self) -> None:
+        channel = self.ask("wait web01")
+        self.desk.clock.advance(TIMEOUT - 0.1)
+        self.assert_goes_on(channel)
+        self.desk.clock.advance(0.2)
+        self.assertEqual(channel.status, 5)
 
 
 class Away(WaitCase):
