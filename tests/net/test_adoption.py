@@ -29,6 +29,7 @@ from vspc.net.descriptor_store import (
     shut,
 )
 from vspc.net.notify import ManagerSettings, Notifier
+from vspc.net.turn_loop import TurnLoop
 
 
 class Line(Protocol):
@@ -254,7 +255,7 @@ class Adopted(StoreTestCase):
 
     async def adopt(self, name: str, host: str | None = None) -> Line:
         line = Line()
-        adopt_connection(reactor, self.hand_over(name), line, host)
+        adopt_connection(reactor, self.hand_over(name), line, TurnLoop(reactor), host)
         self.addCleanup(_end, line)
         return line
 

@@ -185,6 +185,9 @@ class AlertService:
         found = frozenset(wanted)
         return self._selections.setdefault(found, found)
 
+    EVENTS = (WentAway, Forgotten, Renamed)
+    """Those that `handle` needs."""
+
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         if isinstance(event, WentAway | Forgotten):

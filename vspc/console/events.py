@@ -368,19 +368,36 @@ class EventBus:
     def __init__(self, failed: Callable[[], None]) -> None:
         """`failed` is called inside the except block of a subscriber that raised."""
         self._failed = failed
-        self._subscribers: dict[int, Callable[[Event], None]] = {}
+        self._subscribers: dict[int, tuple[Callable[[Event], None], tuple[type[Event], ...]]] = {}
+        self._of: dict[type[Event], list[Callable[[Event], None]]] = {}  # who gets such events
         self._next = 0
 
-    def subscribe(self, call: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `call` with each event from now on, until the returned function is called."""
+    def subscribe(self, call: Callable[[Event], None], *kinds: type[Event]) -> Callable[[], None]:
+        """Call `call` with each event from now on, or with those of `kinds`, until the returned
+        function is called.
+        """
         key = self._next
         self._next += 1
-        self._subscribers[key] = call
-        return lambda: self._subscribers.pop(key, None) and None
+        self._subscribers[key] = call, kinds
+        self._of = {}
+        return lambda: self._unsubscribe(key)
+
+    def _unsubscribe(self, key: int) -> None:
+        self._subscribers.pop(key, None)
+        self._of = {}
+
+    def _select(self, kind: type[Event]) -> list[Callable[[Event], None]]:
+        self._of[kind] = found = [
+            call
+            for call, kinds in self._subscribers.values()
+            if not kinds or issubclass(kind, kinds)
+        ]
+        return found
 
     def publish(self, event: Event) -> None:
         """Pass `event` to all subscribers."""
-        for call in list(self._subscribers.values()):
+        kind = type(event)
+        for call in self._of.get(kind) or self._select(kind):
             try:
                 call(event)
             except Exception:

@@ -60,7 +60,7 @@ class PenLocks:
         self._stopped = False
         self.changed: Callable[[], None] = lambda: None
         sessions.when_gone(self._gone)
-        events.subscribe(self._on_event)
+        events.subscribe(self._on_event, Forgotten)
 
     def of(self, console_id: str) -> PenLock | None:
         """The lock or lease of a console."""

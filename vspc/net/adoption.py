@@ -3,13 +3,15 @@
 import os
 import socket
 import stat
+from functools import partial
 from typing import Any
 
-from twisted.internet import tcp, unix
+from twisted.internet import unix
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, Protocol
 
 from vspc.common.addresses import address_text
+from vspc.net.turn_loop import GatheringConnection, TurnLoop
 
 INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 """Families of addresses with a port."""
@@ -65,14 +67,18 @@ def _adopt_unix_port(reactor: Any, sock: socket.socket, factory: Factory) -> Any
 
 
 def adopt_connection(
-    reactor: Any, sock: socket.socket, protocol: Protocol, host: str | None = None
+    reactor: Any,
+    sock: socket.socket,
+    protocol: Protocol,
+    loop: TurnLoop,
+    host: str | None = None,
 ) -> Any:
     """Connect `protocol` to `sock`, which belongs to its transport from now on; the transport.
 
     `host` is where the connection really comes from, if that is another address than the peer of
     the socket, or if it has none any more: then `protocol` hears in a later turn that it is lost.
     """
-    kind: Any = tcp.Server if sock.family in INTERNET else unix.Server
+    kind: Any = partial(GatheringConnection, loop) if sock.family in INTERNET else unix.Server
     peer = _peer(sock, host)
     # What adoptStreamConnection does, which fails for a connection that was reset meanwhile.
     transport = kind(sock, protocol, peer, None, 0, reactor)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from attrs import Factory as Default
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -23,6 +24,7 @@ from vspc.common.text import safe
 from vspc.net.adoption import adopt_port
 from vspc.net.descriptor_store import DescriptorStore, port_name
 from vspc.net.received_ports import ReceivedPort, ReceivedPorts
+from vspc.net.turn_loop import TurnLoop
 
 BACKLOG = 1024
 """Connections that the kernel keeps for us: a cluster's VMs may all come back at once."""
@@ -176,7 +178,8 @@ class CannotListen(Exception):
 @define(eq=False)
 class Listeners:
     """Opens them; `ports` are those that are open. `received`: what the service manager has handed
-    over of them; `store`: where they are kept for the next process.
+    over of them; `store`: where they are kept for the next process; `turn_loop`: how their
+    connections send.
     """
 
     reactor: Any
@@ -184,6 +187,9 @@ class Listeners:
     received: ReceivedPorts = field(factory=ReceivedPorts)
     store: DescriptorStore | None = None
     ports: list[IListeningPort] = field(factory=list)
+    turn_loop: TurnLoop = field(
+        default=Default(lambda listeners: TurnLoop(listeners.reactor), takes_self=True)
+    )
 
     def open_all(self, wanted: Sequence[tuple[str, Factory, str]]) -> None:
         """Open endpoints: strings, what listens there, and their names in the log. Those that were
@@ -216,6 +222,7 @@ class Listeners:
         else:
             self.ports.append(adopt_port(self.reactor, received.socket, factory))
         limit_accepts(self.ports[-1])
+        self.turn_loop.serve(self.ports[-1])
         if self.store is not None:
             self._keep(self.store, port_name(what, description), received)
         port = self.ports[-1].getHost()

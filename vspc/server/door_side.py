@@ -2,8 +2,6 @@
 for.
 """
 
-from collections.abc import Iterable
-
 from twisted.internet.interfaces import IListeningPort
 
 from vspc.apps.verbs.context import VerbContext
@@ -18,7 +16,7 @@ from vspc.doors.programs.door import DoorContext, ProgramDoor, SocketChanges
 from vspc.doors.programs.service_sockets import ServiceSockets
 from vspc.doors.programs.socket import OperatorsOfSockets
 from vspc.doors.remotes.remotes import RemoteContext, Remotes
-from vspc.net.endpoints import is_own
+from vspc.net.endpoints import Listeners, is_own
 from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.outbound import Outbound
@@ -45,8 +43,8 @@ def operators_of_sockets(live: Live, lockouts: Lockouts) -> OperatorsOfSockets:
 
 
 class DoorSide:
-    """Everything that takes part in consoles without logging in. `ports` are the listeners of the
-    other sides: to none of this server's a remote system is connected.
+    """Everything that takes part in consoles without logging in. `listeners` are those of
+    the other sides: to none of this server's a remote system is connected.
     """
 
     def __init__(
@@ -58,11 +56,11 @@ class DoorSide:
         outbound: Outbound,
         scheduler: Scheduler,
         refusals: Refusals,
-        ports: Iterable[IListeningPort],
+        listeners: Listeners,
         kept_ports: KeptPorts,
     ) -> None:
         self._live = live
-        self._ports = ports
+        self._ports = listeners.ports
         reactor = outbound.reactor
         in_thread = ThreadRunner(reactor)
         self._programs = ProgramDoor(
@@ -73,6 +71,7 @@ class DoorSide:
                 logins,
                 scheduler,
                 refusals,
+                listeners.turn_loop,
                 assignments_file(live.config.state_dir, in_thread),
                 kept_ports,
             )
@@ -91,7 +90,7 @@ class DoorSide:
                 in_thread,
             )
         )
-        verbs.events.subscribe(self._remotes.handle)
+        verbs.events.subscribe(self._remotes.handle, *self._remotes.EVENTS)
 
     def _service_socket(self) -> ServiceSocketSettings | None:
         vm = self._live.config.vm
@@ -113,8 +112,8 @@ class DoorSide:
 
     def start(self, events: EventBus) -> None:
         """Everything is listening."""
-        events.subscribe(self._programs.on_event)
-        events.subscribe(self._service_sockets.on_event)
+        events.subscribe(self._programs.on_event, *self._programs.EVENTS)
+        events.subscribe(self._service_sockets.on_event, *self._service_sockets.EVENTS)
 
     def remote_systems(self) -> dict[str, int]:
         """Their state, for `status`."""

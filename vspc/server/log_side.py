@@ -112,7 +112,7 @@ class LogSide:
             events.subscribe(self.log.handle)
         self.alerts.start(self._config.alert)
         self.panics.start()
-        events.subscribe(self.alerts.handle)
+        events.subscribe(self.alerts.handle, *self.alerts.EVENTS)
 
     def tick(self) -> None:
         """Call it every second."""

@@ -210,7 +210,7 @@ class ServerParts:
             self.asked_for,
             self.scheduler,
             self.refusals,
-            self.listeners.ports,
+            self.listeners,
             self.kept_ports,
         )
 

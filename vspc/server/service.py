@@ -115,14 +115,15 @@ class VspcService(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         self._tick.clock = self._reactor
         self._tick.start(TICK, now=False)
+        parts.listeners.turn_loop.start()
         parts.audit.start()
         self.events.subscribe(parts.event_log.on_event)
         self.events.subscribe(parts.connections.on_event)
-        self.events.subscribe(self._reassess)
+        self.events.subscribe(self._reassess, Appeared, Continued, Renamed)
         parts.metrics.start(self.events)
         parts.doors.start(self.events)
         parts.logs.start(self.events)
-        parts.handover.take_up(self._reactor)
+        parts.handover.take_up(self._reactor, parts.listeners.turn_loop)
         parts.vm_side.start()
         self._previous_hangup = signal.getsignal(signal.SIGHUP)
         signal.signal(signal.SIGHUP, self._on_hangup)
@@ -234,6 +235,7 @@ class VspcService(MultiService):
         # Connections that have closed and wait for their turn are reported first.
         done.addBoth(lambda _: parts.scheduler.stop())
         done.addBoth(lambda _: parts.metrics.stop())
+        done.addBoth(lambda _: parts.listeners.turn_loop.stop())
         done.addBoth(lambda _: parts.logs.stop())
         done.addBoth(self._stop_audit)
         done.addBoth(lambda _: parts.handover.leave())

@@ -260,7 +260,9 @@ class Diallers:
         self._context = context
         self._diallers: dict[str, Dialler] = {}
         self._by_console: dict[str, Dialler] = {}
-        self._unsubscribe = bus.subscribe(self._on_event)
+        self._unsubscribe = bus.subscribe(
+            self._on_event, Attached, Detached, Connected, Continued, WentAway
+        )
 
     @staticmethod
     def prepare(entries: Iterable[DialledEntry]) -> list[Plan]:

@@ -26,6 +26,7 @@ from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair
+from vspc.net.turn_loop import TurnLoop
 
 NO_PAIR = Pair(b"", b"")
 
@@ -155,6 +156,7 @@ class Hall(Desk):
                 self.logins,
                 self.scheduler,
                 Refusals(),
+                TurnLoop(self.reactor),
                 StateFile(self.directory / "console-ports.json", self.threads),
                 KeptPorts(self.reactor),
             )

@@ -5,6 +5,7 @@ import os
 from tests.server.handover.test_lifecycle import LifecycleTestCase
 from tests.vm.support import Scene
 from vspc.net.notify import ManagerSettings
+from vspc.net.turn_loop import TurnLoop
 from vspc.server.handover.handover import Handover
 from vspc.server.handover.lifecycle import ServiceManager
 from vspc.server.handover.received import Received
@@ -43,7 +44,7 @@ class NoState(LifecycleTestCase):
         before.close()
         self.handover.received = Received(state_name="state0")
         self.is_failing = True
-        self.handover.take_up(self.reactor)
+        self.handover.take_up(self.reactor, TurnLoop(self.reactor))
         self.assertEqual(self.names(), [])
         self.is_failing = False
         self.scene.clock.advance(RETRY)

@@ -28,6 +28,9 @@ class ConsoleSelection:
             for console in self._roster:
                 self._match(console.id)
 
+    EVENTS = (Appeared, Renamed, Forgotten)
+    """Those that `on_event` needs."""
+
     def on_event(self, event: Event) -> None:
         """A console has appeared, has another name, or is gone."""
         match event:

@@ -33,6 +33,7 @@ from vspc.net.kept_ports import KeptPorts
 from vspc.net.limits import Refusals
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, ServerTls
+from vspc.net.turn_loop import TurnLoop
 
 REMOVED = "this socket was removed from the configuration"
 CHANGED = "this socket was changed in the configuration; to go on, connect again"
@@ -53,6 +54,7 @@ class DoorContext:
     logins: LoginObserver
     scheduler: Scheduler
     refusals: Refusals
+    loop: TurnLoop
     assignments_file: StateFile
     kept_ports: KeptPorts
 
@@ -185,6 +187,7 @@ class ProgramDoor:
         )
         factory = SocketFactory(socket, self._shared)
         listener = SocketListener.open(context.reactor, context.kept_ports, socket, factory)
+        context.loop.serve(listener.port)
         asked_for_by = context.verbs.roster.get(entry.console or "")
         name = entry.console or entry.consoles if asked_for_by is None else asked_for_by.title
         what = f"{entry.protocol} {name}"
@@ -222,6 +225,9 @@ class ProgramDoor:
     def _begins_at(self, console: Console) -> int:
         """Where its output began, if it has just come; else now."""
         return self._begins.get(console.id, console.history.end)
+
+    EVENTS = (Appeared, Connected, Continued, Renamed, Forgotten, WentAway, ModemChanged)
+    """Those that `on_event` needs."""
 
     def on_event(self, event: Event) -> None:
         """A console may have come; for `vspc.console.events.EventBus.subscribe`."""

@@ -38,12 +38,14 @@ class ServiceSockets:
         self._told: dict[str, tuple[int, str]] = {}  # by console, while it is there
         self._is_due = False
 
+    EVENTS = (Appeared, Connected, Continued, Replaced, Forgotten)
+    """Those after which a console may get a socket, or lose it."""
+
     def on_event(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
-        if (
-            isinstance(event, Appeared | Connected | Continued | Replaced | Forgotten)
-            and not self._is_due
-        ):
+        if not self._is_due and isinstance(event, self.EVENTS):
+            if self._settings() is None and not self._served:
+                return
             self._is_due = True
             self._clock.call_later(0, self._update_now)
 

@@ -91,6 +91,9 @@ class Remotes:
             return f"more than {DIAL_RATE:g} connections a second are asked for, which is the limit"
         return ""
 
+    EVENTS = (Connected, Continued, Replaced, Moved, WentAway, PenReleased)
+    """Those that `handle` needs."""
+
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         match event:

@@ -16,6 +16,7 @@ from vspc.console.sessions import OpenSession
 from vspc.net.adoption import adopt_connection
 from vspc.net.descriptor_store import DescriptorStore, shut
 from vspc.net.ledger import tcp_counts
+from vspc.net.turn_loop import TurnLoop
 from vspc.server.handover.encoding import Assembled
 from vspc.server.handover.lifecycle import Lifecycle, ServiceManager
 from vspc.server.handover.places import TerminalPlaces
@@ -123,11 +124,11 @@ class Handover:
         """The ids of the consoles of which something is missing, before `take_up`."""
         return self._missing.keys()
 
-    def take_up(self, reactor: object) -> None:
-        """Go on with the lines; all that look at events do so already."""
+    def take_up(self, reactor: object, loop: TurnLoop) -> None:
+        """Go on with the lines, which send by `loop`; all that look at events do so already."""
         if self._take_up is not None and self._state is not None:
             self.interruptions.restore(self._interrupted(self._state))
-            self._connect(reactor, self._take_up, self._state)
+            self._connect(reactor, loop, self._take_up, self._state)
         self._take_up = self._state = None
         without = self.received.lines
         if without:
@@ -176,13 +177,12 @@ class Handover:
     def _not_written(self, why: str) -> None:
         self._log.error("handover-not-written", what=why)
 
-    def _connect(self, reactor: object, take_up: TakeUp, found: Assembled) -> None:
+    def _connect(self, reactor: object, loop: TurnLoop, take_up: TakeUp, found: Assembled) -> None:
         for name, protocol in take_up.lines.items():
             sock = self.received.lines.pop(name, None)
             if sock is not None:
-                transport = adopt_connection(
-                    reactor, sock, protocol, found.state.lines[name].address
-                )
+                host = found.state.lines[name].address
+                transport = adopt_connection(reactor, sock, protocol, loop, host)
                 self._kept.append((take_up.line(name), name))
                 if self.store is not None:
                     self.store.kept(name, transport)

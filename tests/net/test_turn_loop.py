@@ -1,0 +1,220 @@
+"""What a turn writes is sent at its end, in one piece, and not before what else is due in it."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from vspc.net.turn_loop import GatheringConnection, TurnLoop
+
+LARGE = bytes(range(256)) * 65536
+"""More than a socket takes at once."""
+
+
+class Talker(Protocol):
+    """Does `reply` for whatever comes."""
+
+    transport: Any
+    reply: Callable[["Talker"], object]
+
+    def __init__(self) -> None:
+        self.lost: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.reply(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.callback(None)
+
+
+@implementer(IPushProducer)
+class Producer:
+    """Writes 256 KiB, and four times more when it is to go on."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self.left = 4
+
+    def pauseProducing(self) -> None:
+        """It is told to go on when there is room."""
+
+    def stopProducing(self) -> None:
+        """Nothing is left to be produced."""
+
+    def resumeProducing(self) -> None:
+        if self.left:
+            self.left -= 1
+            self.transport.write(bytes(256 * 1024))
+        else:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+
+class TurnLoopTests(TestCase):
+    timeout = 30.0
+
+    def setUp(self) -> None:
+        self.loop = TurnLoop(reactor)
+        self.loop.start()
+        self.addCleanup(self.loop.stop)
+        self.talkers: list[Talker] = []
+        self.addCleanup(lambda: gatherResults([each.lost for each in self.talkers]))
+
+    async def connect(self, reply: Callable[[Talker], object]) -> socket.socket:
+        """A client, whose first byte is answered by `reply`."""
+
+        def build() -> Talker:
+            talker = Talker()
+            talker.reply = reply
+            self.talkers.append(talker)
+            return talker
+
+        factory = Factory()
+        factory.protocol = build
+        port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(factory)
+        self.addCleanup(port.stopListening)
+        self.loop.serve(port)
+        client = socket.create_connection(("127.0.0.1", port.getHost().port))
+        self.addCleanup(client.close)
+        client.setblocking(False)
+        client.send(b"?")
+        return client
+
+    async def heard(self, client: socket.socket, count: int = 1 << 62) -> bytes:
+        """As many bytes, or all until the end."""
+        got = bytearray()
+        while len(got) < count:
+            try:
+                data = client.recv(1 << 20)
+            except BlockingIOError:
+                await deferLater(reactor, 0.001)
+                continue
+            if not data:
+                break
+            got += data
+        return bytes(got)
+
+    async def test_what_one_turn_writes_comes_in_one_piece_without_another_turn(self) -> None:
+        seen = list[bytes]()
+
+        def reply(talker: Talker) -> None:
+            for word in (b"one ", b"two ", b"three"):
+                talker.transport.write(word)
+            self.assertRaises(BlockingIOError, client.recv, 1)
+            reactor.callLater(0, lambda: reactor.callLater(0, look))
+
+        def look() -> None:
+            seen.append(client.recv(100))
+
+        client = await self.connect(reply)
+        while not seen:
+            await deferLater(reactor, 0.001)
+        self.assertEqual([b"one two three"], seen)
+
+    async def test_what_is_due_in_the_turn_is_done_before_anything_is_sent(self) -> None:
+        done = list[str]()
+
+        def due() -> None:
+            self.assertRaises(BlockingIOError, client.recv, 1)
+            done.append("written down")
+
+        def reply(talker: Talker) -> None:
+            talker.transport.write(b"answer")
+            reactor.callLater(0, due)
+
+        client = await self.connect(reply)
+        self.assertEqual(b"answer", await self.heard(client, 6))
+        self.assertEqual(["written down"], done)
+
+    async def test_what_the_socket_does_not_take_follows(self) -> None:
+        def reply(talker: Talker) -> None:
+            talker.transport.write(LARGE)
+            talker.transport.write(b"end")
+
+        client = await self.connect(reply)
+        self.assertEqual(LARGE + b"end", await self.heard(client, len(LARGE) + 3))
+
+    async def test_all_is_sent_before_a_connection_is_closed(self) -> None:
+        def reply(talker: Talker) -> None:
+            talker.transport.write(LARGE)
+            talker.transport.loseConnection()
+
+        self.assertEqual(LARGE, await self.heard(await self.connect(reply)))
+
+    async def test_a_connection_that_is_aborted_sends_nothing(self) -> None:
+        def reply(talker: Talker) -> None:
+            talker.transport.write(b"not any more")
+            talker.transport.abortConnection()
+
+        client = await self.connect(reply)
+        with self.assertRaises(ConnectionResetError):
+            await self.heard(client)
+
+    async def test_a_peer_that_is_gone_is_noticed_by_writing(self) -> None:
+        gone = Deferred[None]()
+
+        def reply(talker: Talker) -> None:
+            talker.transport.stopReading()
+            gone.callback(None)
+
+        client = await self.connect(reply)
+        await gone
+        client.close()
+        [talker] = self.talkers
+        while not talker.lost.called:
+            talker.transport.write(b"anybody there?")
+            await deferLater(reactor, 0.001)
+
+    async def test_a_producer_goes_on_when_all_is_sent(self) -> None:
+        def reply(talker: Talker) -> None:
+            producer = Producer(talker.transport)
+            talker.transport.registerProducer(producer, True)
+            producer.resumeProducing()
+
+        self.assertEqual(bytes(1024 * 1024), await self.heard(await self.connect(reply)))
+
+    async def test_without_a_start_it_writes_as_twisted_does(self) -> None:
+        self.loop.stop()
+
+        def reply(talker: Talker) -> None:
+            talker.transport.write(b"all the same")
+            talker.transport.loseConnection()
+
+        self.assertEqual(b"all the same", await self.heard(await self.connect(reply)))
+
+    async def test_what_waits_at_a_stop_is_sent(self) -> None:
+        def reply(talker: Talker) -> None:
+            talker.transport.write(b"the last words")
+            self.loop.stop()
+
+        client = await self.connect(reply)
+        self.assertEqual(b"the last words", await self.heard(client, 14))
+        [talker] = self.talkers
+        self.assertIsInstance(talker.transport, GatheringConnection)
+        talker.transport.write(b", and more")
+        self.assertEqual(b", and more", await self.heard(client, 10))
+
+    async def test_a_unix_socket_is_left_alone(self) -> None:
+        path = self.mktemp()
+        factory = Factory.forProtocol(Talker)
+        port: Any = await serverFromString(reactor, f"unix:{path}").listen(factory)
+        self.addCleanup(port.stopListening)
+        transport = port.transport
+        self.loop.serve(port)
+        self.assertIs(transport, port.transport)
+
+    def test_a_reactor_that_does_not_wait_by_epoll_is_left_alone(self) -> None:
+        other = type("Other", (), {"doIteration": None})()
+        loop = TurnLoop(other)
+        loop.start()
+        self.assertIsNone(other.doIteration)
+        loop.stop()

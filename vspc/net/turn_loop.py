@@ -1,0 +1,131 @@
+"""A turn of the reactor as its connections see it: what has arrived is given to them, and what the
+turn writes to them is sent at its end, in one piece.
+
+Twisted waits for each write until the socket is said to be writable, which it nearly always is: two
+calls of epoll_ctl(2) and another turn for each answer. Here the turn's writes are tried at once,
+after all that is due in the turn, and only what the socket does not take waits for that. Nor has
+each event a context of its own for the log, which nothing here looks at.
+"""
+
+from functools import partial
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.logger import Logger
+
+
+class TurnLoop:
+    """The turns of `reactor`, and the connections that have something to send at the end of this
+    one.
+
+    Sending calls nothing of anybody: a connection that is to be closed, has failed, or has a
+    producer to resume, is left to the reactor, which finds it writable in the same turn.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._waiting: dict[GatheringConnection, None] = {}
+        self._iterate: Any = None  # the reactor's own way to wait, and do what there is to do
+
+    def start(self) -> None:
+        """Take the turns over, of a reactor that waits by epoll. With another one, connections
+        write as Twisted's.
+        """
+        if self._iterate is None and hasattr(self._reactor, "_poller"):
+            self._iterate = self._reactor.doIteration
+            self._reactor.doIteration = self._turn
+
+    def stop(self) -> None:
+        """Connections write as Twisted's from now on."""
+        if self._iterate is not None:
+            self._reactor.doIteration, self._iterate = self._iterate, None
+            self._send()
+
+    def serve(self, port: Any) -> None:
+        """Have connections of `port` send so, if it is a TCP port of Twisted's."""
+        if getattr(port, "transport", None) is tcp.Server:  # not of a Unix socket, or in memory
+            port.transport = partial(GatheringConnection, self)
+
+    def add(self, connection: "GatheringConnection") -> bool:
+        """It has something to send; False if it has to wait for the reactor."""
+        if self._iterate is None:
+            return False
+        self._waiting[connection] = None
+        return True
+
+    def remove(self, connection: "GatheringConnection") -> None:
+        """It has nothing to send any more."""
+        self._waiting.pop(connection, None)
+
+    def _turn(self, timeout: float | None) -> None:
+        """As `EPollReactor.doPoll`: wait, and give each descriptor its events."""
+        if self._waiting:
+            self._send()
+        reactor = self._reactor
+        selectables = reactor._selectables
+        for number, event in reactor._poller.poll(
+            -1 if timeout is None else timeout, len(selectables)
+        ):
+            found = selectables.get(number)
+            if found is not None:
+                try:
+                    reactor._doReadOrWrite(found, number, event)
+                except Exception:
+                    self._log.failure("connection-defect")
+
+    def _send(self) -> None:
+        waiting = self._waiting
+        while waiting:
+            connection = next(iter(waiting))
+            del waiting[connection]
+            try:
+                connection.send()
+            except Exception:
+                connection.wait()
+                self._log.failure("connection-defect")
+
+
+class GatheringConnection(tcp.Server):
+    """A TCP connection that was accepted, and sends by a `TurnLoop`."""
+
+    def __init__(self, loop: TurnLoop, *arguments: Any) -> None:
+        self._loop = loop
+        self._waits = False  # for the reactor to find it writable
+        super().__init__(*arguments)
+
+    def startWriting(self) -> None:
+        if not (self._waits or self._loop.add(self)):
+            self.wait()
+
+    def stopWriting(self) -> None:
+        self._loop.remove(self)
+        if self._waits:
+            self._waits = False
+            super().stopWriting()  # type: ignore[no-untyped-call]
+
+    def wait(self) -> None:
+        """Have the reactor write when it can."""
+        self._waits = True
+        super().startWriting()  # type: ignore[no-untyped-call]
+
+    def send(self) -> None:
+        """Write what there is; what the socket does not take waits."""
+        if self._calls_others:
+            self.wait()
+            return
+        failed = isinstance(self.doWrite(), Exception)  # type: ignore[no-untyped-call]
+        if failed or self._has_more:
+            self.wait()
+
+    @property
+    def _calls_others(self) -> bool:
+        """Whether more than writing follows from having written all."""
+        if self.producer is not None and (self.producerPaused or not self.streamingProducer):
+            return True
+        return bool(self.disconnecting or self._writeDisconnecting)
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self.connected and (self.dataBuffer or self._tempDataLen))
