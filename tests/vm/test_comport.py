@@ -164,9 +164,9 @@ class DialogueTests(ComPortTest):
         self.assertEqual(len(answers(outcomes[0][0])) > 0, bool(outcomes[0][0]))
 
     def test_a_flood_of_questions_takes_its_share_of_a_turn_and_bounded_memory(self) -> None:
-        host = self.joined()
         clock = self.scene.clock.twisted = TurnClock()
-        clock.advance(600)
+        host = self.joined()
+        clock.turn(600)
         other = self.scene.host("10.0.0.2")
         other.register(b"db01", b"ab" * 16)
         many = 4 * ANSWERS

@@ -24,7 +24,14 @@ def parse_address(text: str) -> Address | None:
 
 def address_text(text: str) -> str:
     """The same as text; what is not an IP address stays as it is."""
+    if _has_one_form(text):
+        return text
     return str(parse_address(text) or text)
+
+
+def _has_one_form(text: str) -> bool:
+    """Whether the address that `text` is has no other text: of IPv4, or none."""
+    return ":" not in text and "%" not in text
 
 
 def parse_network(text: str) -> Network:
@@ -42,6 +49,8 @@ def rate_key(host: str) -> str:
     """What limits for each address count by: an IPv4 address, or the 64 bits of an IPv6 one that
     are given to a network; a host in it can have any number of addresses.
     """
+    if _has_one_form(host):
+        return host
     address = parse_address(host)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))

@@ -15,6 +15,9 @@ _UNANNOUNCED = (*VERBS, AttachmentKind.REMOTE)
 """Kinds whose coming and going has no notice, or another one (`Console.remote_changed`)."""
 
 
+_NONE: "frozenset[Attachment]" = frozenset()  # one for all: each would have its memory
+
+
 class Attachments:
     """All attachments of one console, in the order in which they came.
 
@@ -34,7 +37,7 @@ class Attachments:
     def __init__(self, context: ConsoleContext, console: PenConsole) -> None:
         self._context = context
         self._members: dict[Attachment, None] = {}
-        self._debuggers: frozenset[Attachment] = frozenset()
+        self._debuggers = _NONE
         self.presence: PresenceNotices | None = None  # while there are members
         self.host_change: HostChange | None = None
         self.pen = Pen(context, console, self)

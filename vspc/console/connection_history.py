@@ -135,9 +135,12 @@ class ConnectionHistory:
         self._hosts.put(address, address, host)
 
     def _serve(self, address: str) -> None:
-        now = self._wall()
-        host = self._host(address, now)
-        host = evolve(host, served=host.served + 1, last_served=now)
+        now, known = self._wall(), self._hosts.get(address)
+        if known is None:
+            host = HostRecord(address, now, now, 1, last_served=now)
+        else:
+            served, refused, left = known.served + 1, known.refused, known.left
+            host = HostRecord(address, known.first, now, served, refused, left, now)
         self._hosts.put(address, address, host)
 
     def _host(self, address: str, now: float) -> HostRecord:

@@ -79,7 +79,9 @@ class Past:
 
 def make_secret() -> bytes:
     """8 random bytes without 0xFF."""
-    return bytes(secrets.randbelow(255) for _ in range(SECRET))
+    while 0xFF in (secret := secrets.token_bytes(SECRET)):
+        pass
+    return secret
 
 
 @define(eq=False)

@@ -15,7 +15,8 @@ REFUSALS_PER_MINUTE = 10
 """Log lines about one host in a minute; those beyond are counted."""
 
 HOSTS = 4096
-"""Hosts that are remembered for that; the least recent is forgotten first."""
+"""Hosts that are remembered for that, the least recent is forgotten first; and whether they may
+connect."""
 
 MINUTE = 60.0
 """Seconds in which they are counted."""
@@ -28,11 +29,22 @@ class Allow:
 
     def __init__(self, networks: Iterable[Network] = LOOPBACK) -> None:
         self._networks = tuple(networks)
+        self._known: dict[str, bool] = {}  # hosts that were asked about
+
+    def __bool__(self) -> bool:
+        """Whether there are such networks."""
+        return bool(self._networks)
 
     def permits(self, host: str) -> bool:
         """Whether `host`, an address as Twisted gives it, may connect."""
-        address = parse_address(host)
-        return address is None or any(address in network for network in self._networks)
+        known = self._known.get(host)
+        if known is None:
+            address = parse_address(host)
+            known = address is None or any(address in network for network in self._networks)
+            if len(self._known) >= HOSTS:
+                self._known.clear()
+            self._known[host] = known
+        return known
 
 
 @define

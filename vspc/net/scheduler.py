@@ -142,6 +142,17 @@ class Share:
             scheduler.arm()
         return self._left > 0 and scheduler.left > 0
 
+    def prove(self, events: int) -> None:
+        """Its peer is identified, which cost `events`; it has a whole share of each turn, this one
+        included.
+        """
+        if not self.proven:
+            self.proven = True
+            if self._turn == self._scheduler.turn:
+                self._left += EVENTS - EVENTS_UNPROVEN
+                self._half = EVENTS / 2
+            self.spend(events)
+
     def has(self, events: int) -> bool:
         """Whether work that was begun in this turn may go on for `events` at least."""
         return self._left >= events and self._scheduler.left >= events

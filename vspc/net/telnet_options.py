@@ -137,14 +137,14 @@ class OptionNegotiation:
         elif effect is Effect.REFUSED and not ours:
             self._owner.guard(protocol.refused_remote, option)
         if effect is not None and self.states.settled(ours, number):
-            for request in self._requests.pop((ours, number), ()):
+            for request in self._requests.pop((ours, number), ()) if self._requests else ():
                 request.callback(self.states.enabled(ours, number))
 
     def refuses(self, ours: bool, option: bytes) -> bool:
         """Whether `option` is off and not being negotiated: what was asked for was refused, or it
         was switched off later. `ours`: what we do; else what the peer does.
         """
-        return self.states.settled(ours, option[0]) and not self.states.enabled(ours, option[0])
+        return self.states.off(ours, option[0])
 
     def request(self, verb: int, option: bytes) -> "Deferred[bool]":
         """Want what `verb` says; whether the option is on when its negotiation is over, False if
@@ -161,6 +161,18 @@ class OptionNegotiation:
         else:
             self._requests.setdefault((ours, number), []).append(outcome)
         return outcome
+
+    def want(self, *wanted: tuple[int, int]) -> None:
+        """Want what each pair of verb and option says, as `request`; nobody waits for the outcome.
+        What is to be sent is one piece.
+        """
+        sent = [
+            telnet.negotiation(verb, number)
+            for wish, number in wanted
+            if (verb := self.states.want(wish, number)) is not None
+        ]
+        if sent:
+            self._owner.write_encoded(b"".join(sent))
 
     def ask_timing_mark(self) -> None:
         """Send DO TIMING-MARK: a question that every telnet peer answers."""

@@ -127,8 +127,7 @@ class LineTransport(TelnetTransport):
     def identified(self) -> None:
         """The peer is identified: the line has a whole share of each turn from now on."""
         if not self.share.proven:
-            self.share.proven = True
-            self.share.spend(REGISTERING)
+            self.share.prove(REGISTERING)
             read_at_most(self.transport, READ)
 
     def dataReceived(self, data: bytes) -> None:

@@ -46,6 +46,8 @@ class _ZoneState:
     tls: ServerTls
     filters: list[ConnectionFilter] = field(factory=list)
     start_tls: str = "off"
+    terms: Terms | None = None  # one for all its lines, of the settings in `terms_of`
+    terms_of: object = None
 
 
 @define(eq=False)
@@ -118,12 +120,16 @@ class VmSide:
         TLS.
         """
         vm = self.config().vm
+        if state is not None and state.terms is not None and state.terms_of is vm:
+            return state.terms
         port = ComPortTerms(vm.com_port, vm.break_ == "comport")
         allow = DialAllow(vm.dial_allow)
         uris = vm.service_uris + (SOCKET_URIS if vm.service_sockets == "open" else ())
         if state is None:
             return Terms(uris, self.now, port=port, dial_allow=allow)
-        return Terms(uris, self.now, state.start_tls, state.tls, port, allow)
+        state.terms_of = vm
+        state.terms = Terms(uris, self.now, state.start_tls, state.tls, port, allow)
+        return state.terms
 
     def terms_of(self, zone: Zone) -> Terms:
         """What counts for the lines of `zone`."""
@@ -187,7 +193,7 @@ class VmSide:
             state.zone.takeover = Takeover(settings.takeover)
             peers = settings.vmotion_peers
             state.zone.targets = Allow(ANYWHERE if peers is None else peers)
-            state.start_tls = settings.tls
+            state.start_tls, state.terms = settings.tls, None
             for connection_filter in state.filters:
                 connection_filter.allow = Allow(settings.allow)
                 connection_filter.balancers = Allow(settings.proxy_protocol_from)

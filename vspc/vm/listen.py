@@ -35,6 +35,8 @@ class ConnectionFilter:
 
     def is_balancer(self, host: str) -> bool:
         """Whether a connection from `host` begins with a header that has its real source."""
+        if not self.balancers:
+            return False
         return parse_address(host) is not None and self.balancers.permits(host)
 
     def refuse(self, event: str, host: str, **facts: object) -> None:

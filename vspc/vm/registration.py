@@ -8,7 +8,7 @@ follows the first identity that is usable.
 import json
 from fnmatch import fnmatchcase
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from vspc.common.text import safe
 from vspc.common.values import InvalidValue
@@ -99,7 +99,7 @@ class Registration:
     """
 
     service_uris: tuple[str, ...]
-    known: frozenset[int] | None = None
+    known: bytes | None = None  # codes, each once, ascending
     request: vmware.DoProxy | None = None
     credential: bytes | None = None
     confirmed: bool = False
@@ -111,7 +111,7 @@ class Registration:
     remote: RemoteUri | None = None
     _uri: ServiceUri | None = None
     _asked: bool = False
-    _answered: set[str] = field(factory=set)  # kinds of UUID, usable or not
+    _answered: tuple[str, ...] = ()  # kinds of UUID, usable or not
     _accepted: bool = False
 
     @property
@@ -119,7 +119,7 @@ class Registration:
         """What another process needs to go on."""
         request = self.request
         return RegistrationState(
-            None if self.known is None else tuple(sorted(self.known)),
+            None if self.known is None else tuple(self.known),
             None if request is None else (request.direction, request.service_uri),
             self.credential,
             self.confirmed,
@@ -139,13 +139,13 @@ class Registration:
         if state.request is not None:
             self.request = vmware.DoProxy(*state.request)
             self._uri = ServiceUri.parse(self.request.service_uri)
-        self.known = None if state.known is None else frozenset(state.known)
+        self.known = None if state.known is None else bytes(state.known)
         self.credential, self.confirmed = state.credential, state.confirmed
         self.uuid, self.uuid_kind = state.uuid, state.uuid_kind
         self.name, self.nameless, self.over = state.name, state.nameless, state.over
         self.remote = state.remote
         self._asked, self._accepted = state.asked, state.accepted
-        self._answered = set(state.answered)
+        self._answered = state.answered
 
     @property
     def introduction(self) -> Introduction:
@@ -169,7 +169,7 @@ class Registration:
         """
         match message:
             case vmware.KnownSuboptions1(codes=codes):
-                self.known = frozenset(codes)
+                self.known = bytes(sorted(set(codes)))
                 return []
             case vmware.UnknownSuboption1(code=code):
                 return self._lacks(code)
@@ -264,7 +264,7 @@ class Registration:
         source = self._next_source()
         if source is not None:
             actions.append(source.question)
-        if self.known is None or self.known & _NAME_CODES:
+        if self.known is None or not _NAME_CODES.isdisjoint(self.known):
             actions.append(vmware.GetVmName())
         else:
             self.nameless = True
@@ -280,7 +280,7 @@ class Registration:
         return None
 
     def _is_known(self, source: _Source) -> bool:
-        return self.known is None or bool(source.codes & self.known)
+        return self.known is None or not source.codes.isdisjoint(self.known)
 
     def _uuid_received(self, kind: str, text: bytes) -> list[Action]:
         """VM-VC-UUID, VM-BIOS-UUID or VM-LOCATION-UUID, whether it was asked for or not."""
@@ -288,7 +288,7 @@ class Registration:
         if self.over:
             other = kind == self.uuid_kind and uuid is not None and uuid != self.uuid
             return [_report(LineEvent.UUID_CHANGED, uuid)] if other else []
-        self._answered.add(kind)
+        self._note_answer(kind)
         if uuid is not None and self._better(kind):
             self.uuid, self.uuid_kind = uuid, kind
         return self._next_uuid()
@@ -306,13 +306,17 @@ class Registration:
         """UNKNOWN-SUBOPTION-RCVD-1 to a question for a UUID or the name."""
         source = next((each for each in _SOURCES if code == each.question.CODE), None)
         if source is not None:
-            self._answered.add(source.kind)
+            self._note_answer(source.kind)
             return [] if self.over else self._next_uuid()
         return self._nameless() if code == vmware.GetVmName.CODE else []
 
+    def _note_answer(self, kind: str) -> None:
+        if kind not in self._answered:
+            self._answered += (kind,)
+
     def _next_uuid(self) -> list[Action]:
         source = self._next_source() if self._asked else None
-        if source is not None and self._answered.issuperset(self._before(source)):
+        if source is not None and self._before(source).issubset(self._answered):
             return [source.question]
         return self._progress()
 

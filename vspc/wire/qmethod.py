@@ -14,6 +14,10 @@ NO, YES, WANTNO, WANTNO_OPPOSITE, WANTYES, WANTYES_OPPOSITE = range(6)
 
 
 class _Input(Enum):
+    """Hashed by identity: the table is asked for each negotiation."""
+
+    __hash__ = object.__hash__
+
     AGREED = "positive received, and we agree"
     DISAGREED = "positive received, and we do not agree"
     NEGATIVE = "negative received"
@@ -100,6 +104,10 @@ class OptionStates:
     def enabled(self, ours: bool, option: int) -> bool:
         """Whether we do it, or with `ours` false the peer."""
         return self._side(ours)[option] == YES
+
+    def off(self, ours: bool, option: int) -> bool:
+        """Whether it is not done, nor asked for without an answer."""
+        return (self._us if ours else self._him)[option] == NO
 
     def settled(self, ours: bool, option: int) -> bool:
         """Whether nothing that we asked for on that side is without its answer."""

@@ -230,8 +230,8 @@ def encode(message: Suboption) -> bytes:
         case DoProxy(direction=direction, service_uri=uri):
             return code + direction + uri
         case _:
-            arguments = [getattr(message, f.name) for f in fields(type(message))]
-            return code + b"".join(arguments)
+            argument = _ARGUMENT[type(message)]
+            return code if argument is None else code + getattr(message, argument)
 
 
 def decode(body: bytes) -> Suboption:
@@ -255,7 +255,7 @@ def decode(body: bytes) -> Suboption:
 
 def _plain(kind: type, code: int, arguments: bytes) -> Suboption:
     """A suboption with one argument of any length, or with none."""
-    if fields(kind):
+    if _ARGUMENT[kind] is not None:
         message: Suboption = kind(arguments)
         return message
     if arguments:
@@ -281,6 +281,11 @@ def normalise_uuid(text: bytes) -> str | None:
 
 
 _BY_CODE: dict[int, type[Suboption]] = {kind.CODE: kind for kind in get_args(Suboption)}
+
+# The name of the argument of each kind; None: it has none. Of the three others the first.
+_ARGUMENT: dict[type, str | None] = {
+    kind: next((field.name for field in fields(kind)), None) for kind in get_args(Suboption)
+}
 
 KNOWN_SUBOPTIONS = bytes(_BY_CODE)
 """Every code, ascending: what this side sends and accepts."""

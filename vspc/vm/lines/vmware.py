@@ -230,7 +230,7 @@ class VMwareLine(ComPortLine):
 
     def _put_question(self) -> bool:
         known = self.registration.known
-        if not self.agreed or (known is not None and not known & _VC_UUID_CODES):
+        if not self.agreed or (known is not None and _VC_UUID_CODES.isdisjoint(known)):
             return False
         self._say(vmware.GetVmVcUuid())
         return True
