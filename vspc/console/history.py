@@ -78,20 +78,32 @@ class History:
 
     def append(self, data: bytes) -> None:
         """Keep `data`; what no longer fits is forgotten, oldest first; all, if memory runs out."""
-        end = self.end + len(data)
+        count, end = len(data), self.end + len(data)
         try:
-            self._make_room(len(data))
-            size = len(self._ring)
-            kept = memoryview(data)[-size:]
-            at = (end - len(kept)) & (size - 1)
-            first = size - at
-            self._ring[at : at + len(kept)] = kept[:first]
-            if len(kept) > first:
-                self._ring[: len(kept) - first] = kept[first:]
-            self.start = max(self.start, end - size)
+            ring = self._ring
+            size = len(ring)
+            at = self.end & (size - 1) if size else 0
+            has_room = end - self.start <= size or size == self._limit
+            if has_room and at + count <= size:  # nearly all that VMs send
+                self._budget.touch(self)
+                ring[at : at + count] = data
+            else:
+                self._make_room(count)
+                self._wrap(data, end)
+            self.start = max(self.start, end - len(self._ring))
         except MemoryError:
             self.start = end
         self.end = end
+
+    def _wrap(self, data: bytes, end: int) -> None:
+        """Write the last of `data`, up to the offset `end`, in two pieces where the ring ends."""
+        size = len(self._ring)
+        kept = memoryview(data)[-size:]
+        at = (end - len(kept)) & (size - 1)
+        first = size - at
+        self._ring[at : at + len(kept)] = kept[:first]
+        if len(kept) > first:
+            self._ring[: len(kept) - first] = kept[first:]
 
     def _make_room(self, count: int) -> None:
         self._budget.touch(self)

@@ -172,6 +172,9 @@ def _become(role: LineRole, *actions: LineAction) -> _Row:
     return role, actions
 
 
+SHOWN = (_A.SHOW_OUTPUT,)
+"""Nothing else follows from output of a console's line, which is why its traffic is not watched."""
+
 # The same in all roles that have no other row below.
 _COMMON: dict[LineEvent, _Row] = {
     _E.BREAK: _stay(),
@@ -256,7 +259,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
         _E.LOST: _become(_R.RETIRED, _A.REPORT_LOST_OUTPUT, _A.LEAVE_MIGRATION),
     },
     _R.LEADING: {
-        _E.OUTPUT: _stay(_A.SHOW_OUTPUT),
+        _E.OUTPUT: (None, SHOWN),
         _E.BREAK: _stay(_A.SHOW_BREAK),
         _E.PORT_SET: _stay(_A.SHOW_PORT),
         _E.MODEM_CHANGED: _stay(_A.SHOW_MODEM),
@@ -276,7 +279,7 @@ _ROWS: dict[LineRole, dict[LineEvent, _Row]] = {
         _E.LOST: _become(_R.RETIRED, _A.LEAVE_CONSOLE),
     },
     _R.QUARANTINED: {
-        _E.OUTPUT: _stay(_A.SHOW_OUTPUT),
+        _E.OUTPUT: (None, SHOWN),
         _E.PORT_SET: _stay(_A.SHOW_PORT),
         _E.BEGIN: _stay(_A.REFUSE_BEGIN),
         _E.IDENTIFIED: _stay(_A.CHECK_IDENTITY),

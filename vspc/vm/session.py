@@ -26,7 +26,7 @@ from vspc.vm.mismatch import at_telnet
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.reports import Reports
-from vspc.vm.roles import LineAction, LineEvent, LineRole, step
+from vspc.vm.roles import SHOWN, LineAction, LineEvent, LineRole, step
 from vspc.vm.tally import RoleCount
 from vspc.vm.vmotion import Vmotion
 from vspc.wire.opening import OpeningProtocol
@@ -38,9 +38,6 @@ SUSPECT = 600.0
 """Seconds that a line stays suspect before it is closed."""
 
 _Do = Callable[Concatenate["LineSession", ...], object]
-
-_SHOWN = (LineAction.SHOW_OUTPUT,)
-"""Nothing else follows from output of a console's line, which is why its traffic is not watched."""
 
 UNIDENTIFIED = frozenset({LineRole.UNIDENTIFIED, LineRole.FAILED_PEER})
 """The roles of lines that are not identified."""
@@ -98,6 +95,9 @@ class LineSession:
         """`event` happens: its role and what is done are in the table."""
         before, console = self.role, self.console
         self.role, actions = step(before, event)
+        if actions is SHOWN:
+            self._show_output(*facts)  # type: ignore[arg-type]  # what a VM sends most
+            return
         if self.role is not before and self._counted is not None:
             self.count()
         for action in actions:
@@ -108,7 +108,7 @@ class LineSession:
             else:
                 _ACTIONS[action](self, *facts)
         watcher = self._context.changes.watcher
-        if watcher is not None and actions != _SHOWN:
+        if watcher is not None:
             watcher.line_changed(self.line)
             for each in (console, self.console):
                 if each is not None:
