@@ -6,6 +6,7 @@ python -m benchmarks [--long] [--repeats N] [--json FILE] [--record | --check] [
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks import recording, report, table
@@ -15,13 +16,16 @@ from benchmarks.processes import BenchmarkError
 
 
 def measured(rows: Sequence[Row], repeats: int, is_long: bool) -> Iterator[Result]:
-    """Those that have figures, printed as they come."""
-    for row in rows:
+    """Those that have figures, printed as they come; rows with the same work share a run."""
+    for work, group in groupby(rows, lambda row: row.work):
+        same = list(group)
         try:
-            result = Result.of(row, row.work(Bench(repeats, is_long)))
+            found = work(Bench(repeats, is_long))
         except BenchmarkError as wrong:
-            print(f"{row.title} [{row.name}]: no figure: {wrong}", flush=True)
-        else:
+            print(f"{same[0].title} [{same[0].name}]: no figure: {wrong}", flush=True)
+            continue
+        for row in same:
+            result = Result.of(row, found)
             print(report.shown(result), flush=True)
             yield result
 
@@ -33,7 +37,7 @@ def arguments() -> argparse.ArgumentParser:
     add("rows", nargs="*", metavar="ROW", help="rows, by the beginning of a name")
     add("--list", action="store_true", help="name the rows, and end")
     add("--long", action="store_true", help="more VMs, and curves up to 10,000 of them")
-    add("--repeats", type=int, default=5, metavar="N")
+    add("--repeats", type=int, default=3, metavar="N")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--record", action="store_true", help="write recorded.json and docs/performance.md")
     add("--check", action="store_true", help="compare with recorded.json; 1: a row got worse")

@@ -14,14 +14,14 @@ from benchmarks.processes import Server
 from benchmarks.servers.others import RAW
 from benchmarks.servers.ours import Floor, Vspc, floor, vspc
 
-Values = dict[str, list[float]]
+Values = dict[str, dict[str, list[float]]]
 
 
 @define(eq=False)
 class Bench:
     """One row's. `tiny` is for a test that wants an end and no figure."""
 
-    repeats: int = 5
+    repeats: int = 3
     is_long: bool = False
     tiny: bool = False
     values: Values = field(factory=dict)
@@ -33,9 +33,9 @@ class Bench:
             return max(1, short // 100)
         return long if self.is_long and long is not None else short
 
-    def add(self, subject: str, value: float) -> None:
-        """A value of that subject."""
-        self.values.setdefault(subject, []).append(value)
+    def add(self, subject: str, value: float, pick: str = "") -> None:
+        """A value of that subject, for rows with that pick."""
+        self.values.setdefault(pick, {}).setdefault(subject, []).append(value)
 
     def found(self, absent: Sequence[str] = ()) -> Found:
         """All of them."""
@@ -88,10 +88,12 @@ class Bench:
             server.begin()
             yield server, load
 
-    def cost(self, server: Server, work: Callable[[], object], count: float) -> None:
+    def cost(
+        self, server: Server, work: Callable[[], object], count: float, pick: str = ""
+    ) -> None:
         """Add what `work` costs the server: seconds of CPU divided by `count`."""
         before, reactor = server.settled_cpu(), server.reactor_cpu
         work()
-        self.add(server.name, (server.settled_cpu() - before) / count)
+        self.add(server.name, (server.settled_cpu() - before) / count, pick)
         if server.name == OURS:
-            self.add(REACTOR, (server.reactor_cpu - reactor) / count)
+            self.add(REACTOR, (server.reactor_cpu - reactor) / count, pick)

@@ -57,16 +57,19 @@ class Goal:
 
 @frozen
 class Found:
-    """What one run of a row found: values of each subject, and what the load generator used."""
+    """What one run found, by the `pick` of its rows: values of each subject; and what the load
+    generator used.
+    """
 
-    values: Mapping[str, Sequence[float]]
+    values: Mapping[str, Mapping[str, Sequence[float]]]
     generator: float = 0.0
     absent: tuple[str, ...] = ()
 
 
 @frozen
 class Row:
-    """One row of the table. `work` gets a `benchmarks.bench.Bench` and measures.
+    """One row of the table. `work` gets a `benchmarks.bench.Bench` and measures, for all rows that
+    have the same; each takes its `pick`.
 
     `spread` is how many times worse than recorded it may be in a check. A point of a curve is at
     a number, `at`, of what `curve` says.
@@ -79,6 +82,7 @@ class Row:
     goal: Goal | None = None
     is_long: bool = False
     spread: float = 1.6
+    pick: str = ""
     curve: str = ""
     at: int = 0
 
@@ -97,8 +101,9 @@ class Result:
 
     @classmethod
     def of(cls, row: Row, found: Found) -> "Result":
-        """Raises ValueError where a subject has no values."""
-        figures = {subject: Figure.of(values) for subject, values in found.values.items()}
+        """Raises ValueError where a subject has no values, KeyError where the row has none."""
+        picked = found.values[row.pick]
+        figures = {subject: Figure.of(values) for subject, values in picked.items()}
         return cls(
             row.name,
             row.title,

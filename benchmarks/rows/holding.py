@@ -61,7 +61,7 @@ def _come_and_go(server: Server, load: Load, numbers: range) -> None:
 
 def idling(bench: Bench) -> Found:
     """% of a core of a server with 100 VMs, when nothing happens."""
-    seconds = bench.amount(5)
+    seconds = bench.amount(3)
     with bench.both() as both:
         for server, load in both.values():
             load.prepare("register", port=server.ports["telnet"], first=0, count=bench.amount(100))

@@ -13,7 +13,7 @@ def row(goal: Goal | None = None) -> Row:
 
 
 def result(goal: Goal | None = None, generator: float = 0.1, **values: list[float]) -> Result:
-    return Result.of(row(goal), Found(values, generator, ("conman",)))
+    return Result.of(row(goal), Found({"": values}, generator, ("conman",)))
 
 
 class Figures(SynchronousTestCase):
