@@ -76,6 +76,8 @@ def _hear(poll: select.epoll, talks: dict[int, _Talk], talk: _Talk) -> bool:
         data = _read(talk.line)
     except BlockingIOError:
         return False
+    except ConnectionResetError:
+        data = b""
     talk.heard += data
     if talk.awaits is CLOSED:
         found = None
