@@ -9,11 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.screen import Screen
 from tests.fakes import FakeClock
-from vspc.apps.chooser.chooser import AGE_INTERVAL, CHANGE_INTERVAL, TURN_BYTES, Chooser
-from vspc.apps.chooser.columns import lay_out, measure
+from vspc.apps.chooser.chooser import AGE_INTERVAL, TURN_BYTES, Chooser
+from vspc.apps.chooser.columns import ListWidths, lay_out, measure
 from vspc.apps.chooser.filters import FILTER_LIMIT, matching
 from vspc.apps.chooser.frame import PreviewText
 from vspc.apps.chooser.model import Choice, Decision, Section, Visit
+from vspc.apps.chooser.pace import CHANGE_INTERVAL, RefreshPace
 from vspc.apps.chooser.row import FixedOutputTime, Left, Row
 from vspc.apps.keyboard import ESCAPE_PATIENCE
 from vspc.common.columns import cells, clip, pad
@@ -92,7 +93,8 @@ class FakeSource:
     """A `RowSource` over the rows of a bench."""
 
     def __init__(self, rows: Callable[[], Sequence[Row]], wall: Callable[[], float]) -> None:
-        self.rows = rows
+        self.look = rows
+        self.listed: Sequence[Row] = ()
         self.now = wall
         self.parts: list[Section] = []
         self.kept: set[object] = set()
@@ -103,6 +105,13 @@ class FakeSource:
 
     def sections(self) -> Sequence[Section]:
         return self.parts
+
+    def rows(self) -> Sequence[Row]:
+        self.listed = self.look()
+        return self.listed
+
+    def widths(self) -> ListWidths:
+        return measure(self.listed)
 
     def favourites(self) -> set[object]:
         return set(self.kept)
@@ -137,6 +146,7 @@ class Bench:
         kind: str = "xterm",
         remark: str = "",
         visit: Visit | None = None,
+        pace: RefreshPace | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.rows = list(listed)
@@ -156,6 +166,7 @@ class Bench:
             "vspc",
             remark,
             visit,
+            pace,
         )
 
     def look(self) -> Sequence[Row]:
@@ -609,6 +620,29 @@ class ChangingTests(SynchronousTestCase):
 
     def test_a_list_that_takes_long_is_looked_at_less_often(self) -> None:
         self.assertIn(self.storm(0.1, seconds=60), (28, 29, 30))
+
+    def test_of_many_lists_each_is_looked_at_less_often(self) -> None:
+        pace = RefreshPace()
+        self.assertEqual(pace.wait(100.0, 99.0), 0)
+        for _ in range(10):
+            pace.spent(100.0, 0.01)
+        self.assertAlmostEqual(pace.wait(100.0, 99.9), 2.0)
+        self.assertEqual(pace.wait(100.0, None), 0)
+        self.assertEqual(pace.wait(102.5, 100.0), 0)
+
+    def test_what_others_cost_makes_a_list_wait(self) -> None:
+        pace = RefreshPace()
+        bench = Bench(rows(5), pace=pace).shown()
+        bench.clock.advance(1)
+        pace.spent(bench.clock.seconds(), 0.1)
+        bench.rows = rows(6)
+        bench.chooser.changed()
+        bench.clock.advance(1.9)
+        bench.turn()
+        self.assertNotIn("web0005", bench.screen.text)
+        bench.clock.advance(0.2)
+        bench.turn()
+        self.assertIn("web0005", bench.screen.text)
 
     def test_but_never_less_than_twice_a_minute(self) -> None:
         self.assertIn(self.storm(10.0, seconds=60), (1, 2))

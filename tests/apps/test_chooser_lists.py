@@ -20,7 +20,7 @@ from tests.apps.test_chooser import (
 from vspc.apps.chooser.chooser import PREVIEW_INTERVAL
 from vspc.apps.chooser.filters import FIELDS, matching
 from vspc.apps.chooser.model import ALL, Broadcast, Choice, Order, Section, ViewState, Visit, Watch
-from vspc.apps.chooser.painter import REPAINTS, RepaintPace
+from vspc.apps.chooser.pace import REPAINTS, RepaintPace
 from vspc.apps.chooser.preview import LINE, preview_lines
 from vspc.apps.chooser.row import FixedOutputTime, Left, Row
 from vspc.common.columns import cells

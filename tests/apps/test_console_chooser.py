@@ -15,7 +15,8 @@ from tests.apps.screen import Screen
 from tests.apps.support import ALICE, BOB, FakeChannel
 from tests.fakes import FakeLine
 from vspc.apps.chooser import consoles
-from vspc.apps.chooser.chooser import CHANGE_INTERVAL, PREVIEW_INTERVAL
+from vspc.apps.chooser.chooser import PREVIEW_INTERVAL
+from vspc.apps.chooser.pace import CHANGE_INTERVAL
 from vspc.apps.dispatch import Dispatcher
 from vspc.apps.terminal.bridge import TerminalBridge
 from vspc.apps.verbs import watch

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.apps.support import ALICE, BOB, Desk
-from vspc.apps.chooser.listing import SETTLING, SLICE, ConsoleRows, Readable
+from tests.fakes import FakeLine
+from vspc.apps.chooser.columns import measure
+from vspc.apps.chooser.listing import KNOWN_CHANGES, SETTLING, SLICE, ConsoleRows, Readable
 from vspc.apps.chooser.row import Row
 from vspc.common.clock import Cancellable
 from vspc.console.access import Operator, Subject
 from vspc.console.events import RulesChanged
 from vspc.console.groups import ConsoleGroup
+from vspc.console.identity import Identity
 from vspc.console.names import reading_order
 
 
@@ -101,6 +106,68 @@ class Listed(SynchronousTestCase):
         self.names()
         self.desk.roster.forget(console)
         self.assertEqual(len(self.names()), 4)
+
+    def assert_as_made_anew(self, listing: Readable, operator: Operator = ALICE) -> None:
+        fresh = self.of(operator)
+        self.assertEqual(listing.now(), fresh.now())
+        self.assertEqual(listing.widths, measure(fresh.now()))
+        self.assertEqual((listing.count, listing.quarantined), (fresh.count, fresh.quarantined))
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.lists(st.tuples(st.integers(0, 19), st.sampled_from("+-nfdr12345")), max_size=60))
+    def test_whatever_happens_a_list_is_as_one_that_is_made_anew(
+        self, steps: list[tuple[int, str]]
+    ) -> None:
+        self.setUp()
+        alice, bob = self.listing, self.of(BOB)
+        for number, step in steps:
+            name = f"{'secret' if number % 5 == 0 else 'vm'}-{number}"
+            found = self.desk.roster.vm(Identity("default", "vc", f"{number:032x}"))
+            consoles = [] if found is None else list(found.consoles.values())
+            if step == "+":
+                self.desk.connected(name, f"{number:032x}")
+            elif step.isdecimal():
+                self.assert_as_made_anew(*((bob, BOB) if int(step) % 2 else (alice, ALICE)))
+            for console in consoles:
+                if step == "-" and console.link.line is not None:
+                    console.link.disconnect("off")
+                elif step == "n":
+                    self.desk.roster.rename(console.vm, f"ünusual-{number}")
+                elif step == "f" and not console.live:
+                    self.desk.roster.forget(console)
+                elif step == "d":
+                    console.describe(f"for {number}").close()
+            if step == "r":
+                self.desk.events.publish(RulesChanged())
+        self.assert_as_made_anew(alice)
+        self.assert_as_made_anew(bob, BOB)
+
+    def test_few_of_many_that_change_are_moved_to_their_places(self) -> None:
+        for number in range(100):
+            self.desk.connected(f"many-{number}", f"{1000 + number:032x}")
+        self.assertEqual(len(self.names()), 105)
+        consoles = {console.name: console for console in self.desk.roster}
+        before = self.listing.now()
+        consoles["many-7"].link.disconnect("off")
+        self.desk.roster.rename(consoles["many-50"].vm, "a-very-long-name")
+        self.desk.connected("app", f"{99:032x}")
+        names = self.names()
+        self.assertEqual((names[0], names[1], names[-1]), ("a-very-long-name", "app", "many-7"))
+        self.assertEqual((len(before), before[-1].name), (105, "web-10"))
+        self.assert_as_made_anew(self.listing)
+        consoles["many-7"].link.connect(FakeLine())
+        self.assert_as_made_anew(self.listing)
+
+    def test_a_list_that_has_not_asked_for_long_is_made_anew(self) -> None:
+        self.names()
+        for number in range(KNOWN_CHANGES + 10):
+            console, _ = self.desk.connected(f"many-{number}", f"{1000 + number:032x}")
+            self.rows.all()
+            console.link.disconnect("off")
+            self.desk.roster.forget(console)
+        self.desk.connected("app", f"{99:032x}")
+        self.assertEqual(self.names()[0], "app")
+        self.assertIsNone(self.rows.changes.since(0))
 
     def test_rows_are_made_in_slices_before_a_list_asks_for_them(self) -> None:
         for number in range(3 * SLICE):

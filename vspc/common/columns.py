@@ -104,11 +104,15 @@ def _fitting(graphemes: Iterator[str], width: int) -> Iterator[str]:
 
 def pad(text: str, width: int, right: bool = False) -> str:
     """`text` in exactly `width` columns."""
+    if len(text) <= width and text.isascii():  # nearly all is
+        return text.rjust(width) if right else text.ljust(width)
     return _filled(clip(text, width), width, right)
 
 
 def pad_name(text: str, width: int, shared: int = 0) -> str:
     """A name in exactly `width` columns, cut in the middle (`shorten`)."""
+    if len(text) <= width and text.isascii():
+        return text.ljust(width)
     return _filled(shorten(text, width, shared), width, right=False)
 
 

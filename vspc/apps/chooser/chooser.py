@@ -5,9 +5,10 @@
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from vspc.apps.chooser.model import Decision, Outcome, Visit
-from vspc.apps.chooser.painter import RepaintPace
+from vspc.apps.chooser.pace import RefreshPace, RepaintPace
 from vspc.apps.chooser.prompt import PlainView
 from vspc.apps.chooser.row import Left, Row
 from vspc.apps.chooser.source import RowSource
@@ -16,15 +17,6 @@ from vspc.apps.keyboard import Key, Keyboard, Pressed
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.common.text import ensure_safe
 from vspc.console.ports import Channel, Program
-
-CHANGE_INTERVAL = 0.25
-"""Seconds between two refreshes of the list, however often it changes."""
-
-SHARE = 20
-"""Refreshes take one part in so many of the time at most: a long list has fewer."""
-
-LONGEST = 30.0
-"""Seconds between two refreshes at most."""
 
 AGE_INTERVAL = 5.0
 """Seconds after which the list is refreshed without a change."""
@@ -35,15 +27,16 @@ PREVIEW_INTERVAL = 0.25
 TURN_BYTES = 128
 """Bytes typed that one reactor turn deals with: a filter over thousands of rows is slow."""
 
+Result = TypeVar("Result")
+
 
 class Chooser(Program):
     """A `vspc.console.ports.Program`: start it on `channel` when it has been made.
 
     Exactly one of `chosen` and `left` is called, once, when the terminal has been given back;
     `left` also if the channel closes or its input ends. What is typed behind the deciding key is
-    dropped. `source` is asked after a change, no oftener than `CHANGE_INTERVAL` and `SHARE` allow,
-    but before Enter counts; without a change every `AGE_INTERVAL`. The terminal is repainted as
-    `RepaintPace` allows.
+    dropped. `source` is asked after a change as `RefreshPace` allows, but before Enter counts;
+    without a change every `AGE_INTERVAL`. The terminal is repainted as `RepaintPace` allows.
     """
 
     def __init__(
@@ -56,9 +49,11 @@ class Chooser(Program):
         title: str,
         remark: str = "",
         visit: Visit | None = None,
+        pace: RefreshPace | None = None,
     ) -> None:
         """`visit` is where the operator has been: Enter goes there again, and the filter is as it
         was. `remark` is why that ended; it is shown until Enter, which then selects nothing.
+        `pace` is that of all choosers of the server.
         """
         self._channel = channel
         self._clock = clock
@@ -75,11 +70,11 @@ class Chooser(Program):
         self._is_over = False
         self._turn_call: Cancellable | None = None
         self._refresh_call: Cancellable | None = None
-        self._pace = RepaintPace()
+        self._refreshes = pace or RefreshPace()
+        self._repaints = RepaintPace()
         self._paint_call: Cancellable | None = None
         self._look_call: Cancellable | None = None
         self._refreshed_at: float | None = None
-        self._cost = 0.0  # seconds that the last refresh took
         self._has_changed = False  # whether there was a change since the last refresh
         self.changed()
 
@@ -96,14 +91,7 @@ class Chooser(Program):
         if self._is_over or self._has_changed:
             return
         self._has_changed = True
-        interval = self._at_least(CHANGE_INTERVAL)
-        since = (
-            interval if self._refreshed_at is None else self._clock.seconds() - self._refreshed_at
-        )
-        self._refresh_in(max(0.0, interval - since))
-
-    def _at_least(self, interval: float) -> float:
-        return max(interval, min(SHARE * self._cost, LONGEST))
+        self._refresh_in(self._refreshes.wait(self._clock.seconds(), self._refreshed_at))
 
     def _refresh_in(self, delay: float) -> None:
         cancel(self._refresh_call)
@@ -111,12 +99,20 @@ class Chooser(Program):
 
     def _refresh(self) -> None:
         self._has_changed = False
-        began = self._clock.seconds()
-        self._view.refresh()
-        self._refreshed_at = self._clock.seconds()
-        self._cost = self._refreshed_at - began
-        self._refresh_in(self._at_least(AGE_INTERVAL))
+        if self._refreshed_at is None:  # what one costs that is new is no reason to wait
+            self._view.refresh()
+        else:
+            self._timed(self._view.refresh)
+        now = self._refreshed_at = self._clock.seconds()
+        self._refresh_in(max(AGE_INTERVAL, self._refreshes.wait(now, now)))
         self._soon()
+
+    def _timed(self, work: Callable[[], Result]) -> Result:
+        began = self._clock.seconds()
+        result = work()
+        now = self._clock.seconds()
+        self._refreshes.spent(now, now - began)
+        return result
 
     # Keys
 
@@ -163,7 +159,7 @@ class Chooser(Program):
             return
         if self._view.previews and self._look_call is None:
             self._look_call = self._clock.call_later(PREVIEW_INTERVAL, self._look)
-        wait = self._pace.wait(self._clock.seconds())
+        wait = self._repaints.wait(self._clock.seconds())
         if not wait:
             self._paint()
         elif self._paint_call is None:
@@ -172,8 +168,8 @@ class Chooser(Program):
     def _paint(self) -> None:
         cancel(self._paint_call)
         self._paint_call = None
-        if self._view.paint():
-            self._pace.painted(self._clock.seconds())
+        if self._timed(self._view.paint):
+            self._repaints.painted(self._clock.seconds())
 
     def _look(self) -> None:
         """Show what the selected console has said meanwhile."""

@@ -1,12 +1,12 @@
 """The columns of a list of consoles: which a width has room for, and a row as text. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from attrs import frozen
 
-from vspc.apps.chooser.row import Row
-from vspc.common.columns import GAP, OCTETS, cells, pad, pad_name, shared_beginnings
+from vspc.apps.chooser.row import Row, RowWidths
+from vspc.common.columns import GAP, OCTETS, pad, pad_name, shared_beginnings
 from vspc.common.values import age_text
 
 NAME_COLUMNS = 24
@@ -16,7 +16,7 @@ WORDS_COLUMNS = 12
 """Columns that a lock or a description needs; they take more where there is room."""
 
 
-@frozen
+@frozen(eq=False)
 class Column:
     """One column: what it shows of a row at a time (seconds since 1970), and its greatest width."""
 
@@ -40,14 +40,6 @@ _ADDRESS = Column("ADDRESS", lambda row, _: row.address, 39)
 _LOCK = Column("LOCK", lambda row, _: row.lock, 60)
 _DESCRIPTION = Column("DESCRIPTION", lambda row, _: row.description, 200)
 
-_MEASURED: Mapping[Column, Callable[[Row], str]] = {
-    _STATE: attrgetter("state"),
-    _WRITER: attrgetter("writer"),
-    _ADDRESS: attrgetter("address"),
-    _LOCK: attrgetter("lock"),
-    _DESCRIPTION: attrgetter("description"),
-}
-
 # The most important first: a narrow terminal drops them from the right.
 _FIRST = (_STATE, _WRITER, _READERS, _OUTPUT)
 
@@ -66,22 +58,29 @@ class ListWidths:
     octets: int
 
 
-def measure(rows: Sequence[Row]) -> ListWidths:
+def measure(rows: Iterable[Row]) -> ListWidths:
     """Measure a list. Once for each list, not for each key."""
-    texts = {column: set(map(get, rows)) for column, get in _MEASURED.items()}
-    name = max(map(attrgetter("wide"), rows), default=0)
-    others = {column: _wanted_width(column, different) for column, different in texts.items()}
-    for column in (_READERS, _OUTPUT):  # numbers change, and what is beside them must not move
-        others[column] = column.limit
-    for column in (_LOCK, _DESCRIPTION):
-        if not any(texts[column]):
-            others[column] = 0
-    plain = all(map(attrgetter("is_plain"), rows))
-    return ListWidths(_bounded(_NAME, name), others, 1 if plain else OCTETS)
+    return widest(set(map(attrgetter("widths"), rows)))
 
 
-def _wanted_width(column: Column, different: set[str]) -> int:
-    return _bounded(column, max(map(cells, different), default=0))
+def widest(found: Collection[RowWidths]) -> ListWidths:
+    """The same of rows with these widths, which are few, however many rows there are."""
+    most = RowWidths(*map(max, zip(*found, strict=True))) if found else _NO_WIDTHS
+    others = {
+        _STATE: _bounded(_STATE, most.state),
+        _WRITER: _bounded(_WRITER, most.writer),
+        _ADDRESS: _bounded(_ADDRESS, most.address),
+        # Numbers change, and what is beside them must not move.
+        _READERS: _READERS.limit,
+        _OUTPUT: _OUTPUT.limit,
+        _LOCK: _bounded(_LOCK, most.lock) if most.lock else 0,
+        _DESCRIPTION: _bounded(_DESCRIPTION, most.description) if most.description else 0,
+    }
+    octets = 1 if all(each.is_plain for each in found) else OCTETS
+    return ListWidths(_bounded(_NAME, most.name), others, octets)
+
+
+_NO_WIDTHS = RowWidths(0, 0, 0, 0, 0, 0, True)
 
 
 def _bounded(column: Column, width: int) -> int:

@@ -8,6 +8,7 @@ from functools import cache, partial
 from attrs import evolve
 
 from vspc.apps.chooser.chooser import Chooser
+from vspc.apps.chooser.columns import ListWidths
 from vspc.apps.chooser.frame import PreviewText
 from vspc.apps.chooser.listing import ConsoleRows, Readable
 from vspc.apps.chooser.model import Broadcast, Decision, Section, Visit, Watch
@@ -62,7 +63,7 @@ class ConsoleSource:
     def __init__(self, call: Call, rows: ConsoleRows) -> None:
         self._call = call
         self._context = call.context
-        self._readable = Readable(rows, self._may_read)
+        self._readable = Readable(rows, self._may_read, self._sees_all)
         self._rows = rows
         self._told = ""
         self._begins: dict[str, tuple[float, int]] = {}  # where previews begin, and since when
@@ -79,14 +80,15 @@ class ConsoleSource:
 
     def rows(self) -> Sequence[Row]:
         found = self._readable.now()
-        self._told = self._refused_in_short(found) if self._is_administrator else ""
-        return [
-            row if not row.note or self._sees_all(row) else evolve(row, note="") for row in found
-        ]
+        self._told = self._refused_in_short() if self._is_administrator else ""
+        return found
 
-    def _sees_all(self, row: Row) -> bool:
+    def widths(self) -> ListWidths:
+        return self._readable.widths
+
+    def _sees_all(self, subject: Subject) -> bool:
         """Whether the operator may look back to the beginning: a note may be as old as that."""
-        return self._call.history_limit(console_of(row)) is None
+        return self._context.history_limit(self._call.operator, subject) is None
 
     # Sections
 
@@ -132,9 +134,8 @@ class ConsoleSource:
     def _is_administrator(self) -> bool:
         return "admin" in self._call.roles
 
-    def _refused_in_short(self, rows: Sequence[Row]) -> str:
-        quarantined = sum(console_of(row).quarantined for row in rows)
-        refused = len(self._refused())
+    def _refused_in_short(self) -> str:
+        quarantined, refused = self._readable.quarantined, len(self._refused())
         parts = [f"{quarantined} quarantined"] if quarantined else []
         parts += [f"{refused} refused"] if refused else []
         return f"{', '.join(parts)} (^X)" if parts else ""
@@ -212,6 +213,7 @@ class ConsoleChooser:
     def __init__(self, call: Call, rows: ConsoleRows) -> None:
         self._call = call
         self._source = ConsoleSource(call, rows)
+        self._pace = rows.pace
         self._kept: tuple[Console, int] | None = None  # a console that was left for a while
 
     def resume(self, console: Console, offset: int, visit: Visit | None = None) -> None:
@@ -243,7 +245,9 @@ class ConsoleChooser:
             self._call.channel.finish(DONE)
 
         channel, clock = self._call.channel, self._call.context.clock
-        chooser = Chooser(channel, clock, self._source, decided, left, "vspc", remark, visit)
+        chooser = Chooser(
+            channel, clock, self._source, decided, left, "vspc", remark, visit, self._pace
+        )
         unsubscribe = self._call.context.events.subscribe(lambda _event: chooser.changed())
         channel.start(chooser)
 

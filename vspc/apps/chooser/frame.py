@@ -298,7 +298,7 @@ class ChooserFrame:
             keys = _MARKED_KEYS if self.is_listing else _TYPED_KEYS
             return ScreenLine(self._fitting([k.format(self._marks()) for k in keys]))
         selected = self.choice.selected
-        if selected is not None and selected.wide > layout[0][1]:
+        if selected is not None and selected.widths.name > layout[0][1]:
             return ScreenLine(shorten(selected.name, self.columns - len(_MORE)) + _MORE)
         return ScreenLine(self._fitting(_KEYS))
 

@@ -3,13 +3,17 @@ its console, so that a list of ten thousand costs little each time.
 """
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import islice
 from operator import attrgetter
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from vspc.apps.chooser.row import Row
+from vspc.apps.chooser.columns import ListWidths, widest
+from vspc.apps.chooser.pace import RefreshPace
+from vspc.apps.chooser.row import Row, RowWidths
 from vspc.apps.describe import description, place, readers, state_word, writers
 from vspc.apps.verbs.context import VerbContext, handle_of
 from vspc.common.clock import Cancellable
@@ -31,16 +35,62 @@ SETTLING = 0.2
 SLICE = 64
 """Rows, or consoles looked at for a group, in one turn of the reactor."""
 
+KNOWN_CHANGES = 1000
+"""Changes of consoles that have gone, which a list can still ask for, beside one for each console;
+a list that asks later is made anew."""
+
+ANEW = 8
+"""Lists are sorted anew if more than one part in so many has changed."""
+
 
 @frozen(eq=False)
 class ListedConsole:
-    """A console with its row; `order` is its place in reading order, of those alike in state."""
+    """A console with its row; `place` is the one in reading order, as text, which is compared
+    faster than anything else: those that are away last, then by `order`, what `name_order` says.
+    """
 
     console: Console
     row: Row
     order: str
+    place: str
     subject: Subject
-    is_away: bool
+
+    def is_like(self, other: "ListedConsole") -> bool:
+        """Whether lists need not be told that it is `other` now."""
+        alike = self.place == other.place and self.subject is other.subject
+        return alike and self.console is other.console and self.row == other.row
+
+
+class Changes:
+    """Which consoles have changed, by the number of the last change of each."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Changes there were."""
+        self._last: dict[str, int] = {}  # the latest at the end
+        self._known_from = 0
+
+    def add(self, console_id: str, consoles: int) -> None:
+        """One more; `consoles` is how many there are."""
+        self.count += 1
+        self._last.pop(console_id, None)
+        if len(self._last) > consoles + KNOWN_CHANGES:
+            self._last.clear()
+            self._known_from = self.count - 1
+        self._last[console_id] = self.count
+
+    def since(self, count: int) -> list[str] | None:
+        """The ids of those that have changed since there were `count`; None: that is too long ago
+        to know.
+        """
+        if count < self._known_from:
+            return None
+        found = list[str]()
+        for console_id in reversed(self._last):
+            if self._last[console_id] <= count:
+                break
+            found.append(console_id)
+        return found
 
 
 class ConsoleRows:
@@ -59,8 +109,11 @@ class ConsoleRows:
         self._members: dict[ConsoleGroup, set[str]] = {}
         self._unsorted: dict[ConsoleGroup, list[str]] = {}  # consoles not looked at for a group yet
         self._settling: Cancellable | None = None
-        self.version = 0
-        """It changes when consoles come and go, or are renamed."""
+        self.changes = Changes()
+        """Of rows, of consoles that come and that go."""
+        self._quarantined = 0
+        self.pace = RefreshPace()
+        """That of all lists."""
         self.rules = 0
         """It changes when rights may have."""
         context.events.subscribe(self._happened)
@@ -97,6 +150,11 @@ class ConsoleRows:
 
     # Rows
 
+    @property
+    def count(self) -> int:
+        """Rows there are, without those of quarantined lines."""
+        return len(self._listed) - self._quarantined
+
     def all(self) -> dict[str, ListedConsole]:
         """All there are now, by their ids."""
         for console_id in [*self._stale, *self._restless]:
@@ -108,18 +166,30 @@ class ConsoleRows:
         self._restless.discard(console_id)
         console, before = self._context.roster.get(console_id), self._listed.get(console_id)
         if console is None:
-            if self._listed.pop(console_id, None) is not None:
-                self.version += 1
-            for members in self._members.values():
-                members.discard(console_id)
+            if before is not None:
+                self._put(console_id, before, None)
             return
-        found = self._listed[console_id] = _listed(console, self._context.clock.wall(), before)
-        if before is None or before.order != found.order or before.subject is not found.subject:
-            self.version += 1
-            for group, members in self._members.items():
-                _sort_in(group, members, found)
+        found = _listed(console, self._context.clock.wall(), before)
+        if before is None or not before.is_like(found):
+            self._put(console_id, before, found)
         if console.dial_uri or console.remote is not None:
             self._restless.add(console_id)
+
+    def _put(
+        self, console_id: str, before: ListedConsole | None, found: ListedConsole | None
+    ) -> None:
+        if before is not None:
+            self._quarantined -= before.console.quarantined
+            del self._listed[console_id]
+        if found is not None:
+            self._quarantined += found.console.quarantined
+            self._listed[console_id] = found
+        self.changes.add(console_id, len(self._listed))
+        for group, members in self._members.items():
+            if found is None:
+                members.discard(console_id)
+            elif before is None or before.subject is not found.subject:
+                _sort_in(group, members, found)
 
     # Groups
 
@@ -185,57 +255,114 @@ def _listed(console: Console, now: float, before: ListedConsole | None) -> Liste
         description=description(console),
         note=safe(console.text.note, LENGTH),
     )
-    return ListedConsole(console, row, order, subject, console.state is ConsoleState.AWAY)
+    is_away = console.state is ConsoleState.AWAY
+    return ListedConsole(console, row, order, f"{is_away:d}{order}\0{console.id}", subject)
 
 
 class Readable:
-    """Those that one operator may read, in reading order; asked again and again."""
+    """Those that one operator may read, in reading order; asked again and again, at a cost by what
+    has changed. Of consoles that `sees_notes` denies, the row has no note.
+    """
 
-    def __init__(self, rows: ConsoleRows, may_read: Callable[[Subject], bool]) -> None:
+    def __init__(
+        self,
+        rows: ConsoleRows,
+        may_read: Callable[[Subject], bool],
+        sees_notes: Callable[[Subject], bool] = lambda _subject: True,
+    ) -> None:
         self._rows = rows
         self._may_read = may_read
-        self._decided: dict[str, tuple[Subject, bool]] = {}
-        self._ids: Sequence[str] = ()  # in order, whatever the state
-        self._version = self._rules = -1
-        self._shown: list[ListedConsole] = []
-        self.count = 0
+        self._sees_notes = sees_notes
+        self._mine: dict[str, ListedConsole] = {}
+        self._places: list[str] = []
+        self._shown: list[Row] = []  # beside its place
+        self._widths: Counter[RowWidths] = Counter()
+        self._changes = self._rules = -1
+        self.quarantined = 0
+        """Those of quarantined lines."""
+
+    @property
+    def count(self) -> int:
         """Consoles there are, those that may not be read included, without quarantined lines."""
+        return self._rows.count
 
-    def now(self) -> list[Row]:
-        """Their rows, those that are away last."""
-        listed = self._rows.all()
-        if self._rules != self._rows.rules:
-            self._rules, self._version, self._decided = self._rows.rules, -1, {}
-        if self._version != self._rows.version:
-            self._version = self._rows.version
-            self._sort(listed)
-        mine = [listed[each] for each in self._ids]
-        away = [each for each in mine if each.is_away]
-        self._shown = [each for each in mine if not each.is_away] + away if away else mine
-        return [each.row for each in self._shown]
+    @property
+    def widths(self) -> ListWidths:
+        """What the columns need for what `now` gave."""
+        return widest(self._widths)
 
-    def _sort(self, listed: dict[str, ListedConsole]) -> None:
-        # Those that were there first: what is sorted already is sorted fast.
-        ids = (*(each for each in self._ids if each in listed), *listed)
-        found = [listed[each] for each in dict.fromkeys(ids) if self._decide(listed[each])]
-        found.sort(key=attrgetter("order"))
-        self._ids = [each.console.id for each in found]
-        self.count = sum(not each.console.quarantined for each in listed.values())
-        if len(self._decided) > len(listed):
-            self._decided = {each: self._decided[each] for each in listed}
+    def now(self) -> Sequence[Row]:
+        """Their rows, those that are away last; a list that stays as it is."""
+        rows, listed = self._rows, self._rows.all()
+        known = self._rules == rows.rules
+        changed = rows.changes.since(self._changes) if known else None
+        self._rules, self._changes = rows.rules, rows.changes.count
+        if changed is None:
+            self._mine, self._widths, self.quarantined = {}, Counter(), 0
+        if changed is None or ANEW * len(changed) > len(listed):
+            for each in listed if changed is None else changed:
+                self._exchange(each, listed.get(each))
+            self._sort()
+        elif changed:
+            self._shown = self._shown.copy()
+            for each in changed:
+                self._move(*self._exchange(each, listed.get(each)))
+        return self._shown
 
-    def _decide(self, each: ListedConsole) -> bool:
-        known = self._decided.get(each.console.id)
-        if known is None or known[0] is not each.subject:
-            known = self._decided[each.console.id] = each.subject, self._may_read(each.subject)
-        return known[1]
+    def _exchange(
+        self, console_id: str, found: ListedConsole | None
+    ) -> tuple[ListedConsole | None, ListedConsole | None]:
+        """What was in the list of that console, and what is now."""
+        before, after = self._mine.pop(console_id, None), None
+        if found is not None and self._is_mine(found, before):
+            after = self._mine[console_id] = self._as_shown(found)
+        if before is None or after is None or before.row.widths != after.row.widths:
+            self._count(before, -1)
+            self._count(after, 1)
+        return before, after
+
+    def _is_mine(self, found: ListedConsole, before: ListedConsole | None) -> bool:
+        is_known = before is not None and before.subject is found.subject
+        return is_known or self._may_read(found.subject)
+
+    def _count(self, each: ListedConsole | None, step: int) -> None:
+        if each is None:
+            return
+        widths, counted = each.row.widths, self._widths
+        counted[widths] += step
+        if not counted[widths]:
+            del counted[widths]
+        self.quarantined += step * each.console.quarantined
+
+    def _as_shown(self, found: ListedConsole) -> ListedConsole:
+        if not found.row.note or self._sees_notes(found.subject):
+            return found
+        return evolve(found, row=evolve(found.row, note=""))
+
+    def _sort(self) -> None:
+        # What is sorted already, all but what has changed, is sorted fast.
+        found = sorted(self._mine.values(), key=attrgetter("place"))
+        self._places = [each.place for each in found]
+        self._shown = [each.row for each in found]
+
+    def _move(self, before: ListedConsole | None, after: ListedConsole | None) -> None:
+        """One row, from where it was to where it is now."""
+        if before is not None:
+            at = bisect_left(self._places, before.place)
+            if after is not None and after.place == before.place:
+                self._shown[at] = after.row
+                return
+            del self._places[at], self._shown[at]
+        if after is not None:
+            at = bisect_left(self._places, after.place)
+            self._places.insert(at, after.place)
+            self._shown.insert(at, after.row)
 
     def members(self, ids: Set[str]) -> list[Row]:
         """The rows of those of `ids` that `now` gave, in its order."""
-        return [each.row for each in self._shown if each.console.id in ids] if ids else []
+        found = [self._mine[each] for each in ids if each in self._mine]
+        return [each.row for each in sorted(found, key=attrgetter("place"))]
 
     def rows(self, ids: Sequence[str]) -> list[Row]:
         """The same in the order of `ids`."""
-        wanted = set(ids)
-        found = {each.console.id: each.row for each in self._shown if each.console.id in wanted}
-        return [found[each] for each in ids if each in found]
+        return [self._mine[each].row for each in ids if each in self._mine]

@@ -14,6 +14,9 @@ from vspc.apps.chooser.row import NO_WRITER, Left, Row
 ALL = "all"
 """The section that has every console."""
 
+NEAR = 64
+"""Rows above and below the selected one, among which it is looked for first in a new list."""
+
 
 class Order(Enum):
     """What a list is sorted by; rows that are equal in it stay in reading order."""
@@ -56,8 +59,8 @@ def ordered(rows: Sequence[Row], order: Order, is_reversed: bool) -> Sequence[Ro
 
 @frozen
 class Section:
-    """A part of the list with a title: `pick` gives its rows, as they were when it was made, in
-    reading order; with `is_ordered` in another.
+    """A part of the list with a title: `pick` gives its rows, as they were when the list was made,
+    in reading order; with `is_ordered` in another.
     """
 
     title: str
@@ -196,8 +199,13 @@ class Choice:
         """Where the console of `held` is among the shown."""
         if held is None:
             return None
-        key = held.key
-        return next((i for i, each in enumerate(self._shown) if each.key == key), None)
+        key, shown = held.key, self._shown
+        # First near where it was: a list of ten thousand has seldom changed much.
+        near = range(max(0, self._at - NEAR), min(self._at + NEAR, len(shown)))
+        found = next((i for i in near if shown[i].key == key), None)
+        if found is None:
+            found = next((i for i, each in enumerate(shown) if each.key == key), None)
+        return found
 
     def _exact(self) -> int | None:
         """Where the console is whose whole name, or handle, the filter is."""

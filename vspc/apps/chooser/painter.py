@@ -1,19 +1,8 @@
-"""Brings frames to a terminal: only the lines that differ, only as there is room, and seldom in a
-storm of changes.
-"""
+"""Brings frames to a terminal: only the lines that differ, and only as there is room."""
 
-from collections import deque
 from collections.abc import Sequence
 
 from vspc.console.ports import Channel
-
-REPAINTS = 5
-"""Repaints in any second."""
-
-GAPS = (0.0, 0.0, 0.05, 0.15, 0.3)
-"""Seconds between the last repaint and the next, by how many there were in the last second."""
-
-_WINDOW = 1.0
 
 # The alternate screen, cursor hidden, no wrapping (a character may be wider than we think), and
 # pastes marked, so that the line end in one attaches to nothing.
@@ -72,26 +61,3 @@ class Painter:
         if was_open:
             self._channel.write(_CLOSE)
         return was_open
-
-
-class RepaintPace:
-    """When a terminal may be repainted: at once after the first keys, later `REPAINTS` times a
-    second at most. Counts repaints; times are seconds of a clock that is not set back.
-    """
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=REPAINTS)
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next repaint; 0: now."""
-        times = self._times
-        while times and times[0] + _WINDOW <= now:
-            times.popleft()
-        if not times:
-            return 0.0
-        due = times[0] + _WINDOW if len(times) == REPAINTS else times[-1] + GAPS[len(times)]
-        return max(0.0, due - now)
-
-    def painted(self, now: float) -> None:
-        """There was one."""
-        self._times.append(now)

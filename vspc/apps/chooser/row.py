@@ -1,7 +1,7 @@
 """One console as a chooser shows it, and what a filter looks into. Pure."""
 
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
 
@@ -34,6 +34,18 @@ class FixedOutputTime:
     last_output: float | None = None
 
 
+class RowWidths(NamedTuple):
+    """Columns that each text of a row needs, and whether each character of them is one byte."""
+
+    name: int
+    state: int
+    writer: int
+    address: int
+    lock: int
+    description: int
+    is_plain: bool
+
+
 @frozen
 class Row:
     """One console.
@@ -59,10 +71,7 @@ class Row:
     note: str = field(default="", converter=ensure_safe)
     folded: str = field(init=False, eq=False, repr=False)
     """The name without case."""
-    wide: int = field(init=False, eq=False, repr=False)
-    """Columns of the name."""
-    is_plain: bool = field(init=False, eq=False, repr=False)
-    """Whether each character of it is one byte."""
+    widths: RowWidths = field(init=False, eq=False, repr=False)
     is_usual: bool = field(init=False, eq=False, repr=False)
     """Whether it is as nearly all are: connected, and nobody writes."""
 
@@ -70,14 +79,12 @@ class Row:
     def _fold(self) -> str:
         return self.name.casefold()
 
-    @wide.default
-    def _measure(self) -> int:
-        return cells(self.name)
-
-    @is_plain.default
-    def _weigh(self) -> bool:
+    @widths.default
+    def _measure(self) -> RowWidths:
         texts = (self.name, self.state, self.writer, self.address, self.lock, self.description)
-        return all(map(str.isascii, texts))
+        name, state, writer, address, lock, words = map(cells, texts)
+        is_plain = all(map(str.isascii, texts))
+        return RowWidths(name, state, writer, address, lock, words, is_plain)
 
     @is_usual.default
     def _look(self) -> bool:

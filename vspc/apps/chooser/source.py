@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Set
 from typing import Protocol
 
+from vspc.apps.chooser.columns import ListWidths
 from vspc.apps.chooser.frame import PreviewText
 from vspc.apps.chooser.model import Section
 from vspc.apps.chooser.row import Row
@@ -15,7 +16,10 @@ class RowSource(Protocol):
         """Seconds since 1970."""
 
     def rows(self) -> Sequence[Row]:
-        """All that the operator may read, in reading order."""
+        """All that the operator may read, in reading order: a sequence that stays as it is."""
+
+    def widths(self) -> ListWidths:
+        """What the columns need for what `rows` gave last, as `measure` finds it."""
 
     def sections(self) -> Sequence[Section]:
         """Parts of them."""

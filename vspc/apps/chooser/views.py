@@ -65,7 +65,7 @@ class ScreenView:
         self._title = title
         self._remark = remark
         self._choice = Choice.after(visit)
-        self._whole: ListWidths | None = None
+        self._whole: ListWidths = measure(())
         self._widths: ListWidths = measure(())
         self._favourites: Set[object] = frozenset()
         self._page: Sequence[str] = ()  # what is left of one, from what is shown on
@@ -80,16 +80,13 @@ class ScreenView:
         """The list has changed."""
         self._choice.replace(self._source.rows(), self._source.sections())
         self._favourites = self._source.favourites()
-        self._whole = None
+        self._whole = self._source.widths()
         self._measure()
 
     def _measure(self) -> None:
-        """How wide the columns of the section are; of all consoles only once for each list."""
-        if self._choice.section != ALL:
-            self._widths = measure(self._choice.entries)
-        else:
-            self._whole = self._whole or measure(self._choice.rows)
-            self._widths = self._whole
+        """How wide the columns of the section are."""
+        is_whole = self._choice.section == ALL
+        self._widths = self._whole if is_whole else measure(self._choice.entries)
 
     @property
     def _terminal(self) -> Terminal:
