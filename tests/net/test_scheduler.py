@@ -133,6 +133,26 @@ class SchedulerTests(SynchronousTestCase):
             self.turn()
         self.assertTrue(flood.share.open())
 
+    def test_one_that_keeps_to_its_share_is_soon_served_at_once_though_it_does_not_rest(
+        self,
+    ) -> None:
+        share, served = self.scheduler.share("10.0.0.1"), list[int]()
+
+        def packet() -> None:
+            served.append(self.scheduler.turn)
+            share.spend()
+
+        share.spend(EVENTS)
+        self.assertTrue(share.wait(packet))
+        self.turn()
+        waits = 0
+        while not share.open():
+            self.assertTrue(share.wait(packet))
+            self.turn()
+            waits += 1
+        self.assertLessEqual(waits, BUSY_TURNS)
+        self.assertEqual(len(served), waits + 1)
+
     def test_what_comes_late_in_a_full_turn_is_first_in_the_next(self) -> None:
         for _ in range(200):
             self.flood(proven=True).arrive()

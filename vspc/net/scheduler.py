@@ -90,6 +90,7 @@ class Share:
     __slots__ = (
         "_busy_until",
         "_half",
+        "_is_over",
         "_left",
         "_over_at",
         "_over_since",
@@ -111,6 +112,7 @@ class Share:
         self._work: Callable[[], None] | None = None
         self._over_since = self._over_at = -math.inf
         self._overs = 0  # turns in which it was over its share
+        self._is_over = False  # whether it waits because of that
 
     @property
     def waiting(self) -> bool:
@@ -162,7 +164,7 @@ class Share:
         for `PATIENCE`; `work` is not called, and the connection must be closed.
         """
         scheduler = self._scheduler
-        over = self._turn == scheduler.turn and self._left <= 0
+        over = self._is_over = self._turn == scheduler.turn and self._left <= 0
         if over:
             self._overs += 1
             if not self._is_patient():
@@ -182,12 +184,15 @@ class Share:
         return self._turn == turn
 
     def serve(self, most: float, late: bool) -> None:
-        """Its turn has come, for `most` events; `late`: it was over its share before."""
+        """Its turn has come, for `most` events; `late`: it is over its share, or was one of the
+        last times. Who keeps to it from then on is one of the others after `BUSY_TURNS`.
+        """
         work, self._work = self._work, None
         self._scheduler.waiting -= 1
         self._begin_turn()
         if late:
-            self._busy_until = self._turn + BUSY_TURNS
+            if self._is_over:
+                self._busy_until = self._turn + BUSY_TURNS
             self._over_at = self._scheduler.seconds()  # waiting does not count as within the share
         self._left = min(self._left, most)
         if work is not None:
