@@ -133,10 +133,16 @@ def moment(at: float) -> str:
     return rfc3339(at, "microseconds")
 
 
+_SHORT = TEXT // 8
+"""Characters that cannot become too long as JSON, where each is 12 at most, beside the quotes."""
+
+
 def bounded(text: str) -> str:
     """`text` as one safe line, no longer than `TEXT`, with a count of what was cut."""
     limit = TEXT - 24  # for the count of what was cut
     shown = safe(text, limit)
+    if len(shown) < _SHORT:
+        return shown
     while len(shown) > TEXT or len(json.dumps(shown)) > 2 * TEXT:
         limit //= 2
         shown = safe(text, limit)

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.conch.ssh.keys import Key
 
 from vspc.common.files import replace
@@ -27,28 +27,42 @@ class HostKeyError(Exception):
     """A host key cannot be used; the text names the file and says why, never what is in it."""
 
 
+class PublicHostKey(Key):
+    """The public half of a host key. Each key exchange asks for its blob, which is made once."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(found)  # type: ignore[no-untyped-call]
+        self._blob: bytes = super().blob()  # type: ignore[no-untyped-call]
+
+    def blob(self) -> bytes:
+        return self._blob
+
+
 @frozen
 class HostKey:
     """A private key that proves that this is the server, and where it was read from."""
 
     path: Path
     key: Key
+    public: PublicHostKey = field(init=False, eq=False, repr=False)
+    """The public half."""
+    kind: bytes = field(init=False, eq=False, repr=False)
+    """The key type, such as `ssh-ed25519`."""
 
-    @property
-    def kind(self) -> bytes:
-        """The key type, such as `ssh-ed25519`."""
+    @public.default
+    def _publish(self) -> PublicHostKey:
+        blob = self.key.public().blob()  # type: ignore[no-untyped-call]
+        public: PublicHostKey = PublicHostKey.fromString(blob, type="blob")  # type: ignore[no-untyped-call]
+        return public
+
+    @kind.default
+    def _name(self) -> bytes:
         return bytes(self.key.sshType())  # type: ignore[no-untyped-call]
 
     @property
     def blob(self) -> bytes:
         """The public half as it goes over the wire."""
-        return bytes(self.public.blob())  # type: ignore[no-untyped-call]
-
-    @property
-    def public(self) -> Key:
-        """The public half."""
-        public: Key = self.key.public()  # type: ignore[no-untyped-call]
-        return public
+        return self.public.blob()
 
     @property
     def signatures(self) -> tuple[bytes, ...]:
