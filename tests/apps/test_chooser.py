@@ -644,6 +644,18 @@ class ChangingTests(SynchronousTestCase):
         bench.turn()
         self.assertIn("web0005", bench.screen.text)
 
+    def test_what_keys_cost_makes_no_other_list_wait(self) -> None:
+        pace = RefreshPace()
+        bench = Bench(rows(5), pace=pace).shown()
+        bench.type(b"nothing like it")
+        bench.clock.advance(10)
+        before, bench.cost = bench.looks, 0.1
+        for _ in range(20):
+            bench.chooser.changed()
+            bench.type(ENTER)
+        self.assertGreaterEqual(bench.looks - before, 20)
+        self.assertLess(pace.wait(bench.clock.seconds(), 0.0), 10)
+
     def test_but_never_less_than_twice_a_minute(self) -> None:
         self.assertIn(self.storm(10.0, seconds=60), (1, 2))
 

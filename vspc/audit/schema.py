@@ -133,15 +133,11 @@ def moment(at: float) -> str:
     return rfc3339(at, "microseconds")
 
 
-_SHORT = TEXT // 8
-"""Characters that cannot become too long as JSON, where each is 12 at most, beside the quotes."""
-
-
 def bounded(text: str) -> str:
     """`text` as one safe line, no longer than `TEXT`, with a count of what was cut."""
     limit = TEXT - 24  # for the count of what was cut
     shown = safe(text, limit)
-    if len(shown) < _SHORT:
+    if len(shown) < TEXT // 8:  # as JSON each character is 12 at most
         return shown
     while len(shown) > TEXT or len(json.dumps(shown)) > 2 * TEXT:
         limit //= 2

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from vspc.apps.chooser.model import Decision, Outcome, Visit
 from vspc.apps.chooser.pace import RefreshPace, RepaintPace
@@ -26,8 +25,6 @@ PREVIEW_INTERVAL = 0.25
 
 TURN_BYTES = 128
 """Bytes typed that one reactor turn deals with: a filter over thousands of rows is slow."""
-
-Result = TypeVar("Result")
 
 
 class Chooser(Program):
@@ -75,6 +72,7 @@ class Chooser(Program):
         self._paint_call: Cancellable | None = None
         self._look_call: Cancellable | None = None
         self._refreshed_at: float | None = None
+        self._shares_cost = False  # whether the next repaint is because of a refresh in its turn
         self._has_changed = False  # whether there was a change since the last refresh
         self.changed()
 
@@ -95,24 +93,28 @@ class Chooser(Program):
 
     def _refresh_in(self, delay: float) -> None:
         cancel(self._refresh_call)
-        self._refresh_call = self._clock.call_later(delay, self._refresh)
+        self._refresh_call = self._clock.call_later(delay, self._refresh_in_turn)
+
+    def _refresh_in_turn(self) -> None:
+        """As all lists are when it is time, at the cost of all; only a new one is its own affair,
+        and what keys cause.
+        """
+        is_new, began = self._refreshed_at is None, self._clock.seconds()
+        self._refresh()
+        self._shares_cost = not is_new
+        self._share_cost(began)
 
     def _refresh(self) -> None:
         self._has_changed = False
-        if self._refreshed_at is None:  # what one costs that is new is no reason to wait
-            self._view.refresh()
-        else:
-            self._timed(self._view.refresh)
+        self._view.refresh()
         now = self._refreshed_at = self._clock.seconds()
         self._refresh_in(max(AGE_INTERVAL, self._refreshes.wait(now, now)))
         self._soon()
 
-    def _timed(self, work: Callable[[], Result]) -> Result:
-        began = self._clock.seconds()
-        result = work()
-        now = self._clock.seconds()
-        self._refreshes.spent(now, now - began)
-        return result
+    def _share_cost(self, began: float) -> None:
+        if self._shares_cost:
+            now = self._clock.seconds()
+            self._refreshes.spent(now, now - began)
 
     # Keys
 
@@ -168,7 +170,11 @@ class Chooser(Program):
     def _paint(self) -> None:
         cancel(self._paint_call)
         self._paint_call = None
-        if self._timed(self._view.paint):
+        began = self._clock.seconds()
+        is_new = self._view.paint()
+        self._share_cost(began)
+        self._shares_cost = False
+        if is_new:
             self._repaints.painted(self._clock.seconds())
 
     def _look(self) -> None:
