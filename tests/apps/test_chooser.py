@@ -619,16 +619,16 @@ class ChangingTests(SynchronousTestCase):
         return bench.looks - before
 
     def test_a_list_that_takes_long_is_looked_at_less_often(self) -> None:
-        self.assertIn(self.storm(0.1, seconds=60), (28, 29, 30))
+        self.assertIn(self.storm(0.1, seconds=60), (14, 15))
 
     def test_of_many_lists_each_is_looked_at_less_often(self) -> None:
         pace = RefreshPace()
         self.assertEqual(pace.wait(100.0, 99.0), 0)
         for _ in range(10):
             pace.spent(100.0, 0.01)
-        self.assertAlmostEqual(pace.wait(100.0, 99.9), 2.0)
+        self.assertAlmostEqual(pace.wait(100.0, 99.9), 4.0)
         self.assertEqual(pace.wait(100.0, None), 0)
-        self.assertEqual(pace.wait(102.5, 100.0), 0)
+        self.assertEqual(pace.wait(104.5, 100.0), 0)
 
     def test_what_others_cost_makes_a_list_wait(self) -> None:
         pace = RefreshPace()
@@ -637,7 +637,7 @@ class ChangingTests(SynchronousTestCase):
         pace.spent(bench.clock.seconds(), 0.1)
         bench.rows = rows(6)
         bench.chooser.changed()
-        bench.clock.advance(1.9)
+        bench.clock.advance(3.9)
         bench.turn()
         self.assertNotIn("web0005", bench.screen.text)
         bench.clock.advance(0.2)
@@ -654,7 +654,7 @@ class ChangingTests(SynchronousTestCase):
             bench.chooser.changed()
             bench.type(ENTER)
         self.assertGreaterEqual(bench.looks - before, 20)
-        self.assertLess(pace.wait(bench.clock.seconds(), 0.0), 10)
+        self.assertLess(pace.wait(bench.clock.seconds(), 0.0), 20)
 
     def test_but_never_less_than_twice_a_minute(self) -> None:
         self.assertIn(self.storm(10.0, seconds=60), (1, 2))

@@ -7,7 +7,7 @@ from collections import deque
 CHANGE_INTERVAL = 0.25
 """Seconds between two refreshes of a list, however often it changes."""
 
-SHARE = 20
+SHARE = 40
 """Refreshes of all lists take one part in so many of the time at most: of a long list, or of many,
 there are fewer."""
 
