@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.console import screens
 from tests.console.test_modes import PIECES
+from vspc.console.control_sequences import HELD_LIMIT
 from vspc.console.stamps import LineStamper, stamp
 
 
@@ -65,6 +66,15 @@ class Places(SynchronousTestCase):
         ends = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
         chunks = [data[a:b] for a, b in pairwise(ends)]
         self.assertEqual(stamped(*chunks), stamped(data))
+
+    def test_a_sequence_that_is_longer_than_what_is_held_is_none_however_it_comes(self) -> None:
+        for begin, end in ((b"\x1b[", b"m"), (b"\x1b]0;", b"\x07"), (b"\x1b]0;", b"\x1b\\")):
+            for length in range(HELD_LIMIT - 8, HELD_LIMIT + 4):
+                output = begin + b"1" * length + end + b"x"
+                places = LineStamper().feed(output)
+                stamper = LineStamper()
+                pieces = [stamper.feed(output[at : at + 1]) for at in range(len(output))]
+                self.assertEqual(sum(map(len, pieces)), len(places), (begin, end, length))
 
 
 class Text(SynchronousTestCase):
