@@ -76,6 +76,11 @@ class Places(SynchronousTestCase):
                 pieces = [stamper.feed(output[at : at + 1]) for at in range(len(output))]
                 self.assertEqual(sum(map(len, pieces)), len(places), (begin, end, length))
 
+    def test_a_string_that_goes_beyond_its_line_is_none_however_it_comes(self) -> None:
+        output = b"\x1b]0;title\n\x1b]0;\nx\n["
+        for cut in range(len(output)):
+            self.assertEqual(stamped(output[:cut], output[cut:]), stamped(output), cut)
+
 
 class Text(SynchronousTestCase):
     def test_the_date_of_another_day(self) -> None:

@@ -13,14 +13,14 @@ from attrs import define, field
 from vspc.console.control_sequences import CSI_LIMIT, HELD_LIMIT
 
 # What may stand in front of a line's first character: colours, modes, erasures, titles; not longer
-# than what is held of one that comes in pieces.
+# than what is held of one that comes in pieces, and not beyond the line.
 _BEFORE = re.compile(
     rb"(?:[\x00\x07\r\x0e\x0f]"
     rb"|\x1b\[[0-9;:?]{0,%d}[mhlKJ]"
-    rb"|\x1b\][^\x07\x18\x1a\x1b]{0,%d}(?:\x07|\x1b\\)"
+    rb"|\x1b\][^\x07\n\x18\x1a\x1b]{0,%d}(?:\x07|\x1b\\)"
     rb"|\x1b[()][0-~]|\x1b[=>])+" % (CSI_LIMIT, HELD_LIMIT - 3)
 )
-_CUT = re.compile(rb"\x1b(?:\[[ -?]*|\][^\x07\x18\x1a\x1b]*\x1b?|[()])?\Z")
+_CUT = re.compile(rb"\x1b(?:\[[ -?]*|\][^\x07\n\x18\x1a\x1b]*\x1b?|[()])?\Z")
 _LINES = re.compile(rb"(?P<end>\n)|\x1b\[(?:[0-9;]*[Hfr]|[0-9]+d)")
 
 
