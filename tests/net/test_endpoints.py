@@ -7,9 +7,12 @@ from typing import Any
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from vspc.net.endpoints import ACCEPTS, BACKLOG, limit_accepts, server
+from vspc.config.listening import ListeningAddress
+from vspc.net.endpoints import ACCEPTS, BACKLOG, Listeners, limit_accepts, server
+from vspc.net.received_ports import ReceivedPort
 
 
 class Picky(MemoryReactor):
@@ -104,6 +107,20 @@ class EndpointTests(SynchronousTestCase):
         reactor = MemoryReactor()
         self.successResultOf(server(reactor, "unix:/run/vspc/door").listen(Factory()))
         self.assertEqual("/run/vspc/door", reactor.unixServers[0][0])
+
+
+class HandedOver(SynchronousTestCase):
+    def test_what_was_left_for_a_socket_that_is_not_opened_is_closed(self) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(sock.close)
+        port = sock.getsockname()[1]
+        listeners = Listeners(MemoryReactor(), Logger())
+        listeners.received.unclaimed.append(ReceivedPort("p00001", sock, True))
+        listeners.received.claim_named([("p00001", ListeningAddress("tcp", "127.0.0.1", port))])
+        listeners.open_all([])
+        self.assertNotEqual(sock.fileno(), -1)
+        listeners.close_unclaimed()
+        self.assertEqual(sock.fileno(), -1)
 
 
 class RealTests(TestCase):

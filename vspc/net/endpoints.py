@@ -205,7 +205,7 @@ class Listeners:
         self._close(self.received.named_rest())
 
     def _close(self, ports: list[ReceivedPort]) -> None:
-        for unclaimed in self.received.unclaimed:
+        for unclaimed in ports:
             where = unclaimed.where
             unclaimed.close()
             if not unclaimed.kept:
