@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.server.handover.support import WrittenScene
 from tests.vm.support import Host
+from vspc.common.files import out_of_memory
 from vspc.console.values import SavedConsole
 from vspc.server.handover import writer
 from vspc.server.handover.state_file import read
@@ -48,6 +49,19 @@ class Written(SynchronousTestCase):
         self.assertEqual(list(self.scene.store.kept), ["l00000"])
         self.assertEqual(self.console().line, "l00000")
         assert self.line().telnet is not None
+
+    def test_a_stall_of_the_process_does_not_shorten_what_is_left_of_waits(self) -> None:
+        host = self.registered()
+        before, late = self.scene.writer.monotonic, 34.0
+        self.scene.writer.monotonic = lambda: before() + late
+        host.say(VmName(b"other"))
+        self.assertEqual(self.scene.written().zero, 1034.0)
+        late += writer.DRIFT / 2
+        host.say(VmName(b"another"))
+        self.assertEqual(self.scene.written().zero, 1034.0)
+        late += 1
+        self.scene.writer.rewrite()
+        self.assertEqual(self.scene.written().zero, 1035.0 + writer.DRIFT / 2)
 
     def test_a_line_with_tls_is_not_kept_and_where_its_console_stands_is_known(self) -> None:
         host = self.scene.host(secure=True)
@@ -159,11 +173,12 @@ class NotWritten(SynchronousTestCase):
         self.scene = WrittenScene()
         self.addCleanup(self.scene.close)
         self.is_failing = True
+        self.error: Exception = OSError(28, "No space left on device")
         real = os.pwrite
 
         def pwrite(*arguments: Any) -> int:
             if self.is_failing:
-                raise OSError(28, "No space left on device")
+                raise self.error
             return real(*arguments)
 
         self.host = self.scene.host()
@@ -178,6 +193,30 @@ class NotWritten(SynchronousTestCase):
         self.is_failing = False
         self.scene.clock.advance(writer.RETRY)
         self.assertEqual(len(self.scene.written().lines), 1)
+
+    def test_without_memory_likewise(self) -> None:
+        self.error = MemoryError()
+        self.host.say(VmName(b"other"))
+        self.scene.clock.advance(0)
+        self.assertEqual(self.scene.problems, [str(out_of_memory())])
+        self.assertEqual(read(self.scene.writer.file.descriptor), {})
+        self.is_failing = False
+        self.scene.clock.advance(writer.RETRY)
+        self.assertEqual(self.scene.written(), self.scene.expected())
+
+    def test_without_memory_for_the_end_of_a_turn_it_is_that_of_the_next(self) -> None:
+        self.is_failing = False
+        self.scene.clock.advance(0)
+
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        (console,) = self.scene.roster
+        failing = self.patch(self.scene.clock, "call_later", fail)
+        self.assertRaises(MemoryError, self.scene.writer.console_changed, console.id)
+        failing.restore()
+        self.scene.writer.console_changed(console.id)
+        self.assertEqual(len(self.scene.clock.twisted.getDelayedCalls()), 1)
 
     def test_without_an_observer_nothing_is_marked(self) -> None:
         self.scene.writer.detach()

@@ -9,12 +9,14 @@ anything.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from math import inf
 from typing import Any, Protocol
 
 from attrs import define, field
 
 from vspc import __version__
 from vspc.common.clock import Timer
+from vspc.common.files import out_of_memory
 from vspc.console.console import Console
 from vspc.console.events import Appeared, ConsoleRef, Event, EventBus
 from vspc.console.ports import Line
@@ -38,6 +40,9 @@ from vspc.vm.values import connection_of, may_be_saved, save_line
 
 RETRY = 1.0
 """Seconds after which a state that could not be written is written anew."""
+
+DRIFT = 0.1
+"""Seconds that the clock falls behind, by stalls of the process, before that is written."""
 
 HISTORIES = 4 * 1024 * 1024
 """Bytes of histories that are written at once, when the process ends."""
@@ -145,6 +150,8 @@ class HandoverWriter:
     _is_due: bool = field(default=False, init=False)
     _is_whole: bool = field(default=False, init=False)  # what is in the file is the state
     _takes_all: bool = field(default=False, init=False)  # lines that are not identified, too
+    _is_orderly: bool = field(default=False, init=False)
+    _zero: float = field(default=-inf, init=False)  # that is written
     _retry: Timer = field(init=False)
     _unsubscribe: Callable[[], None] = field(init=False)
 
@@ -240,8 +247,8 @@ class HandoverWriter:
 
     def _soon(self) -> None:
         if not self._is_due:
-            self._is_due = True
             self.server.clock.call_later(0, self._end_turn)
+            self._is_due = True
 
     def _end_turn(self) -> None:
         self._is_due = False
@@ -263,28 +270,27 @@ class HandoverWriter:
         self._migrations = dict.fromkeys(migration.credential for migration in peers.open_ones())
         self._migrations |= dict.fromkeys(credential for credential, _ in peers.past_ones())
         self.places.mark_all()
-        zero = self.monotonic() - self.server.clock.seconds()
-        moment = (MOMENT, encode(Moment(zero, __version__, is_orderly)))
-        self._guard(lambda: self.file.rewrite([moment, *self._changes()]))
+        self._is_orderly, self._zero = is_orderly, -inf
+        self._guard(lambda: self.file.rewrite(self._changes()))
         return self._is_whole
 
     def _guard(self, write: Callable[[], None]) -> None:
         """What could not be written is no state: the next process must not go on from it."""
         try:
             write()
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._is_whole = False
-            self.failed(str(error))
-            with suppress(OSError):
-                self.file.clear()
             self._retry.start(RETRY, self._try_again)
+            with suppress(OSError, MemoryError):
+                self.file.clear()
+            self.failed(str(out_of_memory() if isinstance(error, MemoryError) else error))
 
     def _try_again(self) -> None:
         self.rewrite()
 
     def _changes(self) -> list[Change]:
         """What is marked, as records; nothing is marked any more."""
-        found = list[Change]()
+        found = list(self._moment())
         for console_id in self._consoles:  # input of a console went to its line
             console = self.server.roster.get(console_id)
             if console is not None and console.link.line is not None:
@@ -299,6 +305,13 @@ class HandoverWriter:
         for credential in migrations:
             found += self._migration(credential)
         return found + self.places.changes()
+
+    def _moment(self) -> Iterator[Change]:
+        """Waits are kept in the clock's seconds, in which stalls of the process are not."""
+        zero = self.monotonic() - self.server.clock.seconds()
+        if abs(zero - self._zero) >= DRIFT:
+            self._zero = zero
+            yield MOMENT, encode(Moment(zero, __version__, self._is_orderly))
 
     def name(self, line: Line | None) -> str | None:
         """The name under which `line` is kept."""
