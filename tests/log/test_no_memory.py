@@ -11,8 +11,9 @@ from tests.log.support import bytes_of
 from tests.log.test_log import FailingDisk, WholeLog
 from vspc.console.console import Console
 from vspc.log import recorder, records
+from vspc.log.entry import LARGEST_AHEAD
 from vspc.log.records import Record, batch_parts
-from vspc.log.writer import RETRY
+from vspc.log.writer import RETRY, Batch
 
 
 class ShortDisk(FailingDisk):
@@ -128,3 +129,63 @@ class NoMemory(WholeLog):
         self.assertEqual((gap.offset, gap.end), (len(b"before "), len(b"before lost too ")))
         self.assertEqual(bytes_of(self.items(console.id)), b"before after")
         self.assertEqual(console.history.read(0, 100), b"before lost too after")
+
+    def test_for_a_gap_it_begins_where_it_began(self) -> None:
+        console = self.console()
+        console.link.output(b"before ")
+        self.tick()
+        self.failing = True
+        for name in ("Record", "gap"):
+            failing = self.patch(recorder, name, self.while_failing(getattr(recorder, name)))
+            console.link.output(b"lost ")
+            failing.restore()
+        self.failing = False
+        console.link.output(b"after")
+        self.tick()
+        (gap,) = self.gaps(console.id)
+        self.assertEqual((gap.offset, gap.end), (len(b"before "), len(b"before lost lost ")))
+        self.assertEqual(bytes_of(self.items(console.id)), b"before after")
+        self.assertEqual(self.logged.log.recorder.gap_bytes, gap.end - gap.offset)
+
+    def test_to_hand_a_batch_over_it_is_handed_over_later(self) -> None:
+        console, hands = self.console(), self.logged.log.recorder
+        self.tick()
+        hands.put = self.while_failing(hands.put)
+        self.failing = True
+        console.link.output(b"during ")
+        self.tick()
+        self.assertEqual(bytes_of(self.items(console.id)), b"")
+        self.assertIsNone(hands.waiting_since)
+        self.failing = False
+        self.tick()
+        self.assertEqual((hands.queued, hands.waiting_since), (0, None))
+        self.assertEqual(bytes_of(self.items(console.id)), b"during ")
+        self.assertEqual(self.gaps(console.id), [])
+
+    def test_to_wake_the_thread_nothing_is_taken(self) -> None:
+        taken, writer = list[Batch](), self.logged.writer
+        writer.held = True
+        batch = Batch([], 10, taken.append)
+        failing = self.patch(writer._worker, "wake", self.while_failing(writer._worker.wake))
+        self.failing = True
+        self.assertRaises(MemoryError, writer.put, batch)
+        failing.restore()
+        self.assertEqual((writer.waiting, writer.take()), (0, []))
+        writer.put(batch)
+        self.assertEqual((writer.waiting, writer.take()), (10, [batch]))
+
+    def test_for_a_reserve_of_offsets_the_next_byte_writes_it(self) -> None:
+        for number, size in enumerate((8, 1), 1):  # kept, and more than may wait
+            self.reserved_after(self.console(number), size)
+
+    def reserved_after(self, console: Console, size: int) -> None:
+        self.tick()
+        failing = self.patch(recorder, "reserve", self.while_failing(records.reserve))
+        self.failing = True
+        console.link.output(b"x" * (LARGEST_AHEAD // size))
+        self.failing = False
+        failing.restore()
+        console.link.output(b"after")
+        self.tick()
+        kept = self.logged.log.store.logs[bytes.fromhex(console.id)]
+        self.assertGreater(kept.announced, console.history.end)

@@ -63,6 +63,19 @@ class SchedulerTests(SynchronousTestCase):
         flood.share.proven = proven
         return flood
 
+    def test_without_memory_for_a_turn_the_next_who_waits_begins_it(self) -> None:
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        first, second = self.flood(), self.flood()
+        call_later, self.scheduler._call_later = self.scheduler._call_later, fail
+        self.assertRaises(MemoryError, first.arrive)
+        self.scheduler._call_later = call_later
+        second.arrive()
+        done = second.done
+        self.turn()
+        self.assertGreater(second.done, done)
+
     def turn(self) -> None:
         self.order.clear()
         self.clock.turn()

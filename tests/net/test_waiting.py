@@ -100,6 +100,17 @@ class Wakeups(SynchronousTestCase):
         self.assertTrue(self.successResultOf(waiting))
         self.assertNoResult(self.wait())
 
+    def test_without_memory_for_a_call_the_next_set_later_makes_it(self) -> None:
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        waiting, failing = self.wait(), self.patch(self.clock, "call_later", fail)
+        self.assertRaises(MemoryError, self.wakeup.set_later)
+        failing.restore()
+        self.wakeup.set_later()
+        self.clock.advance(0)
+        self.assertTrue(self.successResultOf(waiting))
+
     def test_the_time_is_over(self) -> None:
         waiting = self.wait(3)
         self.clock.advance(3)

@@ -121,7 +121,11 @@ class Reserves:
         failing = self.failing() or entry.gap is not None
         if not entry.reserve(self.clock.seconds(), size, failing):
             return False
-        self.write(entry)
+        try:
+            self.write(entry)
+        except MemoryError:
+            entry.announced = entry.end  # the next byte needs one
+            raise
         if entry.is_far:
             self._far[entry] = None
             self._look_soon()

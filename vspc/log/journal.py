@@ -133,13 +133,13 @@ class Journal:
         assert self._descriptor is not None
         body = records.batch_parts(self._tag << _SERIAL_BITS | self.serial + 1, batch)
         head = records.frame_head(*body)
+        after = self.serial + 1, self.size + len(head) + sum(map(len, body))
         try:
             self.disk.write(self._descriptor, head, *body)
         except OSError:
             self._undo()
             raise
-        self.serial += 1
-        self.size += len(head) + sum(map(len, body))
+        self.serial, self.size = after  # without a need for memory
         return self.serial
 
     def _begin(self) -> None:

@@ -7,6 +7,7 @@ console's log gets a gap, from offset to offset, and other consoles are not affe
 
 from collections import deque
 from collections.abc import Callable, Set
+from contextlib import suppress
 
 from attrs import define, field, frozen
 
@@ -172,11 +173,12 @@ class LogRecorder(OutputObserver):
 
     def _keep(self, console_id: str, offset: int, data: bytes) -> None:
         entry = self._entry(console_id)
-        size = len(data)
+        size, start = len(data), max(entry.end, 0) if entry.begun else offset
         if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
-            self._begin_gap(entry, max(entry.end, 0) if entry.begun else offset)
+            self._begin_gap(entry, start)
             entry.end = offset + size
-            self._reserve(entry, size)
+            with suppress(MemoryError):  # the next byte writes it
+                self._reserve(entry, size)
             return
         try:
             record = Record(DATA, entry.id, offset, self._output_time(console_id), data)
@@ -187,7 +189,7 @@ class LogRecorder(OutputObserver):
             self._reserve(entry, size)
             self._add(entry, record, size)
         except MemoryError:
-            self._begin_gap(entry, offset)
+            self._begin_gap(entry, start)
             entry.end = offset + size
         if entry.queued > self._enough and not self.failing():
             console = self.find(console_id)
@@ -237,24 +239,23 @@ class LogRecorder(OutputObserver):
 
     def _end_gap(self, entry: RecorderEntry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
-        entry.gap = None
-        self._gaps.pop(entry, None)
         if offset > start:
+            text = f"{TOO_SLOW}: {offset - start} bytes"
+            self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
             self.gap_bytes += offset - start
             entry.begun = True
             entry.complete_from = offset
-            text = f"{TOO_SLOW}: {offset - start} bytes"
-            self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
+        entry.gap = None
+        self._gaps.pop(entry, None)
 
     # Batches
 
     def _add(self, entry: RecorderEntry, record: Record, size: int) -> None:
         size += len(record.payload) - size + 64  # what it takes in memory, about
-        self._batch.append(record)
-        self._size += size
-        self.queued += size
-        entry.queued += size
-        self._shares[entry] = self._shares.get(entry, 0) + size
+        share = self._shares.setdefault(entry, 0)
+        counted = self._size + size, self.queued + size, entry.queued + size, share + size
+        self._batch.append(record)  # all or nothing, if memory runs out
+        self._size, self.queued, entry.queued, self._shares[entry] = counted
         if self._size >= BATCH_SIZE:
             self.flush()
         elif self._timer is None:
@@ -263,27 +264,39 @@ class LogRecorder(OutputObserver):
     def _hurry(self) -> None:
         """A reserve is worth little before it is written: no longer than this turn."""
         if self._batch and not self._hurried:
-            self._hurried = True
+            soon = self.clock.call_later(0, self._on_time)
             cancel(self._timer)
-            self._timer = self.clock.call_later(0, self._on_time)
+            self._timer, self._hurried = soon, True
 
     def _on_time(self) -> None:
         self._timer = None
         self.flush()
 
     def flush(self) -> None:
-        """Hand over what there is."""
+        """Hand over what there is, a little later if memory runs out."""
         cancel(self._timer)
         self._timer, self._hurried = None, False
         if not self._batch:
             return
         self.most_queued = max(self.most_queued, self.queued)
-        self._put_at.append(self.clock.seconds())
+        try:
+            self._hand_over()
+        except MemoryError:
+            self._timer = self.clock.call_later(BATCH_TIME, self._on_time)
+
+    def _hand_over(self) -> None:
         shares, size = self._shares, self._size
         written = lambda _batch: self.in_reactor(lambda: self._written(shares, size))  # noqa: E731
         batch = Batch(self._batch, size, written)
-        self._batch, self._size, self._shares = [], 0, {}
-        self.put(batch)
+        before, after = (self._batch, size, shares), (list[Record](), 0, dict[RecorderEntry, int]())
+        self._put_at.append(self.clock.seconds())
+        self._batch, self._size, self._shares = after
+        try:
+            self.put(batch)
+        except MemoryError:
+            self._put_at.pop()
+            self._batch, self._size, self._shares = before
+            raise
 
     @property
     def waiting_since(self) -> float | None:

@@ -125,12 +125,19 @@ class LogWriter:
         self._worker.start()
 
     def put(self, item: Batch | Callable[[], None]) -> None:
-        """Write a batch, or call something in the log's thread, after what came before."""
+        """Write a batch, or call something in the log's thread, after what came before.
+
+        MemoryError: it is not taken.
+        """
         with self._worker.changed:
+            waiting = self.waiting + (item.size if isinstance(item, Batch) else 0)
             self._items.append(item)
-            if isinstance(item, Batch):
-                self.waiting += item.size
-            self._worker.wake()
+            try:
+                self._worker.wake()
+            except MemoryError:
+                self._items.pop()
+                raise
+            self.waiting = waiting
 
     def yield_to_writer(self) -> None:
         """For readers: wait while output waits to be written, at most `YIELD` seconds."""

@@ -320,8 +320,8 @@ class Scheduler:
         ordinary traffic costs no timer.
         """
         if not (self._armed or self._stopped):
-            self._armed = True
             self._call_later(0, self._next_turn)
+            self._armed = True  # not before: there may be no memory for the call
 
     def _next_turn(self) -> None:
         self._armed = False

@@ -98,8 +98,8 @@ class Wakeup:
         """The same in the next turn of the reactor, for calls out of what must not be changed."""
         assert self._clock is not None
         if not self._is_due:
-            self._is_due = True
             self._clock.call_later(0, self._set_now)
+            self._is_due = True
 
     def _set_now(self) -> None:
         self._is_due = False

@@ -258,8 +258,8 @@ class ProgramDoor:
     def _look_soon(self) -> None:
         """Those who wait look again, in the next turn."""
         if self._waiting and not self._looks:
-            self._looks = True
             self._context.verbs.clock.call_later(0, self._look)
+            self._looks = True
 
     def _look(self) -> None:
         self._looks = False

@@ -46,8 +46,8 @@ class ServiceSockets:
         if not self._is_due and isinstance(event, self.EVENTS):
             if self._settings() is None and not self._served:
                 return
-            self._is_due = True
             self._clock.call_later(0, self._update_now)
+            self._is_due = True
 
     def _update_now(self) -> None:
         self._is_due = False
