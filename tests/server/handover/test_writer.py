@@ -50,19 +50,6 @@ class Written(SynchronousTestCase):
         self.assertEqual(self.console().line, "l00000")
         assert self.line().telnet is not None
 
-    def test_a_stall_of_the_process_does_not_shorten_what_is_left_of_waits(self) -> None:
-        host = self.registered()
-        before, late = self.scene.writer.monotonic, 34.0
-        self.scene.writer.monotonic = lambda: before() + late
-        host.say(VmName(b"other"))
-        self.assertEqual(self.scene.written().zero, 1034.0)
-        late += writer.DRIFT / 2
-        host.say(VmName(b"another"))
-        self.assertEqual(self.scene.written().zero, 1034.0)
-        late += 1
-        self.scene.writer.rewrite()
-        self.assertEqual(self.scene.written().zero, 1035.0 + writer.DRIFT / 2)
-
     def test_a_line_with_tls_is_not_kept_and_where_its_console_stands_is_known(self) -> None:
         host = self.scene.host(secure=True)
         host.register()

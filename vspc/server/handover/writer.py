@@ -9,7 +9,6 @@ anything.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from math import inf
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -40,9 +39,6 @@ from vspc.vm.values import connection_of, may_be_saved, save_line
 
 RETRY = 1.0
 """Seconds after which a state that could not be written is written anew."""
-
-DRIFT = 0.1
-"""Seconds that the clock falls behind, by stalls of the process, before that is written."""
 
 HISTORIES = 4 * 1024 * 1024
 """Bytes of histories that are written at once, when the process ends."""
@@ -150,8 +146,6 @@ class HandoverWriter:
     _is_due: bool = field(default=False, init=False)
     _is_whole: bool = field(default=False, init=False)  # what is in the file is the state
     _takes_all: bool = field(default=False, init=False)  # lines that are not identified, too
-    _is_orderly: bool = field(default=False, init=False)
-    _zero: float = field(default=-inf, init=False)  # that is written
     _retry: Timer = field(init=False)
     _unsubscribe: Callable[[], None] = field(init=False)
 
@@ -270,8 +264,9 @@ class HandoverWriter:
         self._migrations = dict.fromkeys(migration.credential for migration in peers.open_ones())
         self._migrations |= dict.fromkeys(credential for credential, _ in peers.past_ones())
         self.places.mark_all()
-        self._is_orderly, self._zero = is_orderly, -inf
-        self._guard(lambda: self.file.rewrite(self._changes()))
+        zero = self.monotonic() - self.server.clock.seconds()
+        moment = (MOMENT, encode(Moment(zero, __version__, is_orderly)))
+        self._guard(lambda: self.file.rewrite([moment, *self._changes()]))
         return self._is_whole
 
     def _guard(self, write: Callable[[], None]) -> None:
@@ -290,7 +285,7 @@ class HandoverWriter:
 
     def _changes(self) -> list[Change]:
         """What is marked, as records; nothing is marked any more."""
-        found = list(self._moment())
+        found = list[Change]()
         for console_id in self._consoles:  # input of a console went to its line
             console = self.server.roster.get(console_id)
             if console is not None and console.link.line is not None:
@@ -305,13 +300,6 @@ class HandoverWriter:
         for credential in migrations:
             found += self._migration(credential)
         return found + self.places.changes()
-
-    def _moment(self) -> Iterator[Change]:
-        """Waits are kept in the clock's seconds, in which stalls of the process are not."""
-        zero = self.monotonic() - self.server.clock.seconds()
-        if abs(zero - self._zero) >= DRIFT:
-            self._zero = zero
-            yield MOMENT, encode(Moment(zero, __version__, self._is_orderly))
 
     def name(self, line: Line | None) -> str | None:
         """The name under which `line` is kept."""
