@@ -540,6 +540,25 @@ class Losses(VmotionTest):
         self.refused(credential)
         self.assertEqual(self.count(), 0)
 
+    def test_a_target_that_came_during_a_stall_of_the_server_is_read_first(self) -> None:
+        credential = self.source.begin()
+        self.source.lose()
+        self.tick(2)
+        self.scene.clock.advance(30)
+        self.scene.server.tick()
+        self.assertIs(self.console().state, ConsoleState.MIGRATING)
+        self.target(credential).say(VMotionComplete(SEQUENCE))
+        self.assertIs(self.console().state, ConsoleState.CONNECTED)
+
+    def test_without_one_it_is_over_at_the_next_tick_however_late_that_is(self) -> None:
+        self.source.begin()
+        self.source.lose()
+        self.tick(2)
+        for seconds in (30, 30):
+            self.scene.clock.advance(seconds)
+            self.scene.server.tick()
+        self.assertIs(self.console().state, ConsoleState.AWAY)
+
     def test_a_line_that_is_kept_apart_gets_its_turn_then(self) -> None:
         thief = self.scene.host("10.6.6.6")
         thief.register()

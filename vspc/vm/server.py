@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 from attrs import Factory, define, field
 from twisted.logger import Logger
@@ -35,6 +36,9 @@ LINES_PER_ADDRESS = 16_384
 
 SILENCE = 5.0
 """Seconds after which a silent unidentified line gives way."""
+
+LATE = 3.0
+"""Seconds between two ticks, over which migrations that are too late are given up a tick later."""
 
 
 class Admittance(Enum):
@@ -69,6 +73,8 @@ class LineServer:
     queue: AcceptQueue = field(factory=AcceptQueue, init=False)
     context: LineContext = field(init=False)
     _lines: Counter[str] = field(factory=Counter, init=False)
+    _ticked: float = field(default=inf, init=False)
+    _is_late: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.peers.changes = self.roster.changes
@@ -121,11 +127,17 @@ class LineServer:
     def tick(self) -> None:
         """Give up migrations that are too late, forget consoles. Call it every second."""
         now = self.clock.seconds()
-        for released in self.peers.expire(now):
+        for released in () if self._begins_late(now) else self.peers.expire(now):
             self.context.release(released)
         for vm in self.roster.tidy(now):
             self.context.reconsider(vm)
         self._serve_queue()
+
+    def _begins_late(self, now: float) -> bool:
+        """Whether this tick is the first after a stall: what arrived meanwhile is read first."""
+        was_late, self._is_late = self._is_late, now - self._ticked > LATE
+        self._ticked = now
+        return self._is_late and not was_late
 
     def _serve_queue(self) -> None:
         if self.queue.serve(lambda host: self.room(host) is Admittance.ROOM):
