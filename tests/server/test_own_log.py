@@ -124,6 +124,22 @@ class NoMemory(SynchronousTestCase):
         self.assertIn(" info three\n", text)
         self.assertIn(" warn log-lines-lost count=2\n", text)
 
+    def test_for_the_line_that_says_so(self) -> None:
+        failed = threading.Event()
+
+        def fail(_count: int) -> str:
+            failed.set()
+            raise MemoryError
+
+        self.patch(own_log, "PAUSE", 0.0)
+        writer = LineWriter(self.stream, fail)
+        writer.lose()
+        writer.put("one")
+        self.assertTrue(failed.wait(60))
+        writer._lost_line = lost_line
+        writer.close(patience=60)
+        self.assertEqual(self.stream.getvalue(), lost_line(2) + "\n")
+
     def test_for_what_is_written_at_once(self) -> None:
         written = self.stream.write
         failed = threading.Event()

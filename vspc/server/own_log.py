@@ -62,13 +62,14 @@ class LineWriter:
     def _step(self) -> float | None:
         with self._worker.changed:
             lines, lost = self._lines.take(), self._lines.take_lost()
-        if lost:
-            lines.append(self._lost_line(lost))
+        count = lost + len(lines)
         try:
+            if lost:
+                lines.append(self._lost_line(lost))
             if lines:
                 self._write("".join(line + "\n" for line in lines))
         except MemoryError:
-            self.lose(lost + len(lines) - bool(lost))
+            self.lose(count)
             return PAUSE
         except (OSError, ValueError):
             pass
