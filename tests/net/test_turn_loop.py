@@ -8,7 +8,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.pollreactor import PollReactor
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -213,8 +215,12 @@ class TurnLoopTests(TestCase):
         self.assertIs(transport, port.transport)
 
     def test_a_reactor_that_does_not_wait_by_epoll_is_left_alone(self) -> None:
-        other = type("Other", (), {"doIteration": None})()
-        loop = TurnLoop(other)
-        loop.start()
-        self.assertIsNone(other.doIteration)
-        loop.stop()
+        for other in (SelectReactor(), PollReactor()):
+            self.addCleanup(other.disconnectAll)
+            own = other.doIteration
+            loop = TurnLoop(other)
+            loop.start()
+            self.assertEqual(own, other.doIteration)
+            other.doIteration(0)
+            loop.stop()
+            self.assertEqual(own, other.doIteration)

@@ -7,6 +7,7 @@ after all that is due in the turn, and only what the socket does not take waits 
 each event a context of its own for the log, which nothing here looks at.
 """
 
+import select
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,8 @@ class TurnLoop:
         """Take the turns over, of a reactor that waits by epoll. With another one, connections
         write as Twisted's.
         """
-        if self._iterate is None and hasattr(self._reactor, "_poller"):
+        poller = getattr(self._reactor, "_poller", None)  # Twisted's for poll(2) has another one
+        if self._iterate is None and isinstance(poller, select.epoll):
             self._iterate = self._reactor.doIteration
             self._reactor.doIteration = self._turn
 
