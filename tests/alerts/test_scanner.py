@@ -97,6 +97,26 @@ class Batches(ScannerTest):
         self.later()
         self.assertEqual(self.lines(), [("a", "panic 1", 2), ("a", "oops", 0), ("b", "panic", 0)])
 
+    def test_output_goes_its_way_where_there_is_no_thread_to_look_at_it(self) -> None:
+        has_thread = True
+
+        def submit(call: Callable[[], None]) -> None:
+            if not has_thread:
+                raise RuntimeError("can't start new thread")
+            self.calls.append(call)
+
+        report = lambda: self.failures.append("failed")  # noqa: E731
+        self.scanner = OutputScanner(self.inner, self.clock, submit, lambda call: call(), report)
+        self.search("panic", "oops")
+        has_thread = False
+        self.say(bytes(BATCH_SIZE), b"\n")
+        self.assertEqual([len(data) for data in self.inner.got], [BATCH_SIZE, 1])
+        self.assertEqual(self.failures, ["failed"])
+        has_thread = True
+        self.say(b"panic\n", at=BATCH_SIZE + 1)
+        self.later()
+        self.assertEqual(self.lines(), [("a", "panic", 0)])
+
     def test_an_unfinished_line_is_looked_at_late_and_once(self) -> None:
         self.say(b"panic")
         self.later()

@@ -207,7 +207,11 @@ class OutputScanner(OutputObserver):
 
     def _run(self, work: Callable[[], list[FoundLine]]) -> None:
         self._is_busy = True
-        self._submit(partial(self._work, work, self._search.found))
+        try:
+            self._submit(partial(self._work, work, self._search.found))
+        except Exception:  # no thread, or no memory: output goes its way without being looked at
+            self._is_busy = False
+            self._failed()
 
     # In its thread
 
