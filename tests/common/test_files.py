@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.common.files import APPEND, READ, Disk, replace
+from vspc.common.files import APPEND, PARTS, READ, Disk, replace
 
 
 class Failing(Disk):
@@ -89,3 +89,12 @@ class Files(SynchronousTestCase):
         disk.write(descriptor, b"one ", b"", b"two")
         os.close(descriptor)
         self.assertEqual(self.path.read_bytes(), b"one two")
+
+    def test_more_parts_than_the_kernel_takes_at_once_are_written(self) -> None:
+        disk = Disk()
+        self.addCleanup(disk.release)
+        descriptor = disk.append(self.path)
+        self.addCleanup(os.close, descriptor)
+        parts = [b"%d," % number for number in range(2 * PARTS)]
+        disk.write(descriptor, *parts)
+        self.assertEqual(self.path.read_bytes(), b"".join(parts))

@@ -18,6 +18,9 @@ APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
 MODIFY = os.O_RDWR | os.O_CREAT
 READ = os.O_RDONLY
 
+PARTS = 1024
+"""Parts that the kernel writes in one call at most (IOV_MAX); others follow one by one."""
+
 
 def out_of_memory() -> OSError:
     """What a MemoryError is to those who know what to do about a disk that fails."""
@@ -84,7 +87,7 @@ class Disk:
 
     @staticmethod
     def _write(descriptor: int, parts: tuple[bytes, ...]) -> None:
-        written = os.writev(descriptor, parts)
+        written = os.writev(descriptor, parts[:PARTS])
         for part in parts:
             if written >= len(part):
                 written -= len(part)
