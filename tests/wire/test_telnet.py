@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import vspc.wire.telnet
 from vspc.wire.telnet import (
     BRK,
     DO,
@@ -40,6 +41,10 @@ LIVELY = st.lists(
     st.sampled_from([IAC, IAC, IAC, SB, SE, WILL, DO, BRK, 0, 10, 13, 65, VMWARE]), max_size=60
 ).map(bytes)
 WIRE = LIVELY | st.binary(max_size=60)
+DOUBLED = st.lists(
+    st.sampled_from([b"\xff\xff", b"\xff\xff", b"\xff\xff", b"a", b"bcdefg", b"\xff\xf3", b"\xff"]),
+    max_size=20,
+).map(b"".join)
 BYTE = st.integers(0, 255)
 CUTS = st.lists(st.integers(0, 80), max_size=8)
 
@@ -256,6 +261,17 @@ class Decoding(SynchronousTestCase):
             self.assertEqual(b"".join(said), b"a" * before + b"\xff" * PIECE + b"b")
             self.assertGreaterEqual(len(said), 2)
             self.assertLessEqual(max(len(piece) + piece.count(0xFF) for piece in said), PIECE)
+
+    @given(DOUBLED, CUTS)
+    @settings(deadline=None, max_examples=300)
+    def test_wherever_a_piece_ends_it_agrees_with_a_plain_reading(
+        self, wire: bytes, places: list[int]
+    ) -> None:
+        patched = self.patch(vspc.wire.telnet, "PIECE", 8)
+        events = merged(decode(*cut(wire, places)))
+        patched.restore()
+        wanted = [Malformed("") if isinstance(e, Malformed) else e for e in events]
+        self.assertEqual(wanted, plainly(wire))
 
     def test_data_comes_before_the_command_that_follows_it(self) -> None:
         self.assertEqual(decode(b"a\xff\xf3b"), [Data(b"a"), Command(BRK), Data(b"b")])
