@@ -14,7 +14,7 @@ from vspc.apps.chooser.columns import ListWidths, lay_out, measure
 from vspc.apps.chooser.filters import FILTER_LIMIT, matching
 from vspc.apps.chooser.frame import PreviewText
 from vspc.apps.chooser.model import Choice, Decision, Section, Visit
-from vspc.apps.chooser.pace import CHANGE_INTERVAL, RefreshPace
+from vspc.apps.chooser.pace import BETWEEN, CHANGE_INTERVAL, RefreshPace
 from vspc.apps.chooser.row import FixedOutputTime, Left, Row
 from vspc.apps.keyboard import ESCAPE_PATIENCE
 from vspc.common.columns import cells, clip, pad
@@ -643,6 +643,18 @@ class ChangingTests(SynchronousTestCase):
         bench.clock.advance(0.2)
         bench.turn()
         self.assertIn("web0005", bench.screen.text)
+
+    def test_lists_whose_time_it_is_are_looked_at_one_after_the_other(self) -> None:
+        pace = RefreshPace()
+        bench = Bench(rows(5), pace=pace).shown()
+        bench.clock.advance(1)
+        before = bench.looks
+        bench.chooser.changed()
+        pace.spent(bench.clock.seconds(), 0.0)  # another list, in this turn of the reactor
+        bench.clock.advance(0)
+        self.assertEqual(bench.looks, before)
+        bench.clock.advance(BETWEEN)
+        self.assertEqual(bench.looks, before + 1)
 
     def test_what_keys_cost_makes_no_other_list_wait(self) -> None:
         pace = RefreshPace()

@@ -100,6 +100,10 @@ class Chooser(Program):
         and what keys cause.
         """
         is_new, began = self._refreshed_at is None, self._clock.seconds()
+        wait = 0.0 if is_new else self._refreshes.wait_for_others(began)
+        if wait:
+            self._refresh_in(wait)
+            return
         self._refresh()
         self._shares_cost = not is_new
         self._share_cost(began)

@@ -14,6 +14,9 @@ there are fewer."""
 LONGEST = 30.0
 """Seconds between two refreshes at most."""
 
+BETWEEN = 0.005
+"""Seconds from one refresh to that of another list: what arrives then does not wait for all."""
+
 REPAINTS = 5
 """Repaints in any second."""
 
@@ -24,12 +27,12 @@ _WINDOW = 1.0
 
 
 class RefreshPace:
-    """When the lists of all choosers of a server are refreshed after a change: those that wait are
-    refreshed together.
+    """When the lists of all choosers of a server are refreshed after a change: those that wait, one
+    after the other.
     """
 
     def __init__(self) -> None:
-        self._due = 0.0
+        self._due = self._free = 0.0
 
     def wait(self, now: float, last: float | None) -> float:
         """Seconds until a list may be refreshed that was at `last`; a new one may at once."""
@@ -38,6 +41,11 @@ class RefreshPace:
     def spent(self, now: float, seconds: float) -> None:
         """A list was refreshed, or painted, for so long."""
         self._due = min(max(self._due, now) + SHARE * seconds, now + LONGEST)
+        self._free = now + BETWEEN
+
+    def wait_for_others(self, now: float) -> float:
+        """Seconds until a list may be refreshed whose time it is; 0: now."""
+        return max(0.0, self._free - now)
 
 
 class RepaintPace:
