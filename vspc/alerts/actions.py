@@ -2,6 +2,7 @@
 syslog message. Each raises `Undelivered` where that fails.
 """
 
+import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,16 @@ from vspc.common.text import safe
 from vspc.config.alert_settings import AlertSettings
 from vspc.config.alerting import WebhookUrl
 from vspc.net.children import Child, ChildObserver, start
-from vspc.net.connection import Connection, counted, dialler, is_stream, record, structured
+from vspc.net.connection import (
+    Connection,
+    counted,
+    dialler,
+    is_local,
+    is_stream,
+    local_record,
+    record,
+    structured,
+)
 from vspc.net.http_post import PostFailed, post
 from vspc.net.waiting import ThreadAnswer, sleep, within
 
@@ -179,7 +189,7 @@ class SyslogAction:
 
     async def deliver(self, item: QueuedAlert) -> None:
         """Send it."""
-        data = syslog_message(item, self.settings.facility)
+        data = syslog_message(item, self.settings.facility, is_local(str(self.settings.syslog)))
         await self._asked(lambda: self._send(data))
         waited = 0.0
         while await self._asked(self._waiting):
@@ -221,8 +231,10 @@ class SyslogAction:
 _FACTS = ("id", "alert", "pattern", "offset", "from", "to", "suppressed")
 
 
-def syslog_message(item: QueuedAlert, facility: int) -> bytes:
-    """One record: who and where as structured data, the line and the lines before it as text."""
+def syslog_message(item: QueuedAlert, facility: int, local: bool = False) -> bytes:
+    """One record: who and where as structured data, the line and the lines before it as text. In
+    one for the socket of this machine that data follows the text.
+    """
     facts = item.facts
     whose = facts["console"]
     data = {key: str(facts[key]) for key in _FACTS}
@@ -231,8 +243,10 @@ def syslog_message(item: QueuedAlert, facility: int) -> bytes:
     text = alert_text(facts) + (f" (before: {before})" if before else "")
     hostname = re.sub(r"[^!-~]", "", socket.gethostname()) or "-"
     shown = text.encode()[:SYSLOG_TEXT].decode("utf-8", "ignore").encode()
-    time = rfc3339(item.at, "microseconds")
     words = structured("alert", data | {"console": whose["id"]})
+    if local:
+        return local_record(facility, item.at, os.getpid(), shown + f" {words}".encode(), ERROR)
+    time = rfc3339(item.at, "microseconds")
     return record(facility, time, hostname, "alert", words, shown, ERROR)
 
 

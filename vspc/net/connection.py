@@ -8,6 +8,7 @@ Nothing here is for the reactor's thread: a connection blocks for up to `TIMEOUT
 import re
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -175,6 +176,11 @@ class ClientFiles(Protocol):
     def private_key(self) -> Path | None: ...
 
 
+def is_local(target: str) -> bool:
+    """Whether it is a socket of this machine."""
+    return target.partition(":")[0] not in ("tcp", "udp", "tls")
+
+
 def is_stream(target: str) -> bool:
     """Whether records need a length or an end of their own there: they are not datagrams."""
     return target.partition(":")[0] in ("tcp", "tls")
@@ -189,7 +195,7 @@ def dialler(
     renewed certificate needs no restart.
     """
     kind, _, rest = target.partition(":")
-    if kind in ("tcp", "udp", "tls"):
+    if not is_local(target):
         host, port = host_and_port(rest)
         if kind != "tls":
             return (tcp if kind == "tcp" else udp)(host, port)
@@ -206,16 +212,29 @@ INFO = 6
 """Severity: informational."""
 
 _MARK = b"\xef\xbb\xbf"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def record(
-    facility: int, time: str, hostname: str, kind: str, data: str, text: bytes, severity: int = INFO
+    facility: int, at: str, hostname: str, kind: str, data: str, text: bytes, severity: int = INFO
 ) -> bytes:
-    """A syslog record. `time` is RFC 3339 in UTC, `kind` the MSGID, `data` "-" or structured data;
+    """A syslog record. `at` is RFC 3339 in UTC, `kind` the MSGID, `data` "-" or structured data;
     `text` is UTF-8, with the byte-order mark of section 6.4.
     """
-    head = f"<{facility * 8 + severity}>1 {time} {hostname} vspc - {kind} {data} "
+    head = f"<{facility * 8 + severity}>1 {at} {hostname} vspc - {kind} {data} "
     return head.encode("utf-8", "replace") + _MARK + text
+
+
+def local_record(
+    facility: int, at: float, process: int, text: bytes, severity: int = INFO
+) -> bytes:
+    """The same for the socket of this machine, as syslog(3) writes it (RFC 3164 section 4.1): what
+    reads there, systemd-journald or rsyslog, would show the head of RFC 5424 as text. `at`: seconds
+    since 1970.
+    """
+    moment = time.localtime(at)
+    date = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:2} {time.strftime('%H:%M:%S', moment)}"
+    return f"<{facility * 8 + severity}>{date} vspc[{process}]: ".encode() + text
 
 
 def counted(body: bytes) -> bytes:
