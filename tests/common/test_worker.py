@@ -175,6 +175,35 @@ class OneThread(SynchronousTestCase):
         self.assertTrue(self.worker.stop(PATIENCE))
         self.assertEqual((self.seen, self.failures, self.ended), ([10, 5, 2], 0, 1))
 
+    def test_one_that_is_woken_again_at_once_rests_and_the_end_wakes_it(self) -> None:
+        steps = threading.Semaphore(0)
+
+        def step() -> None:
+            self.step()
+            steps.release()
+
+        self.worker = Worker("test", step, self.fail_inside, rest=1000.0)
+        self.put(1)
+        self.worker.start()
+        self.assertTrue(steps.acquire(timeout=PATIENCE))
+        self.put(2)
+        self.assertTrue(steps.acquire(timeout=PATIENCE))
+        for item in (5, 10):
+            self.put(item)
+        self.assertEqual(self.seen, [10, 5])
+        self.assertTrue(self.worker.stop(PATIENCE))
+        self.assertEqual(self.seen, [10, 5, 2, 1])
+
+    def test_one_that_was_left_alone_for_a_while_does_not_rest(self) -> None:
+        self.worker = Worker("test", self.step, self.fail_inside, rest=1e-9)
+        self.worker.start()
+        for item in (1, 2, 5):
+            self.taken.clear()
+            self.put(item)
+            self.assertTrue(self.taken.wait(PATIENCE))
+        self.assertTrue(self.worker.stop(PATIENCE))
+        self.assertEqual(self.seen, [10, 5, 2])
+
     def test_a_defect_is_reported_and_the_next_step_comes(self) -> None:
         self.patch(worker, "PAUSE", 0.01)
         self.worker.start()

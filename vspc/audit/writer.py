@@ -13,7 +13,7 @@ from attrs import define, field
 from vspc.audit.file import AuditFile, Entry, EventReporter
 from vspc.audit.schema import moment
 from vspc.common.files import Disk, out_of_memory
-from vspc.common.worker import BoundedQueue, Worker
+from vspc.common.worker import REST, BoundedQueue, Worker
 from vspc.net.limits import TokenBucket
 
 COUNT = 20_000
@@ -79,7 +79,7 @@ class AuditWriter:
 
     def __attrs_post_init__(self) -> None:
         self._file = AuditFile(self.path, self.report, self.disk)
-        self._worker = Worker("audit", self._step, self.failed, self._ended)
+        self._worker = Worker("audit", self._step, self.failed, self._ended, REST)
 
     # From any thread
 

@@ -14,6 +14,9 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+REST = 0.005
+"""Seconds that a thread rests which writes many small things: so much later they are written."""
+
 PAUSE = 1.0
 """Seconds after a `step` that raised, before the next one; after memory has run out, too."""
 
@@ -24,6 +27,10 @@ class Worker:
     `step` returns the seconds until its next call, or None to wait for `wake`. After `stop` it is
     called until it returns None; then the thread calls `ended` and is gone. `changed` is a lock for
     what `step` shares with other threads.
+
+    A thread that is woken again within `rest` seconds of a step rests for so long after the next
+    one: what comes meanwhile wakes nobody. To wake a thread for each of many small things takes the
+    reactor longer than to make them, as both want the interpreter's lock.
     """
 
     def __init__(
@@ -32,9 +39,13 @@ class Worker:
         step: Callable[[], float | None],
         failed: Callable[[], None],
         ended: Callable[[], None] = lambda: None,
+        rest: float = 0.0,
     ) -> None:
         self.changed = Condition()
         self.stopping = False
+        self._rest = rest
+        self._is_busy = False  # it was woken again at once
+        self._waits = False  # for somebody to wake it
         self._name = name
         self._step = step
         self._failed = failed
@@ -55,14 +66,17 @@ class Worker:
         """Call `step` soon."""
         with self.changed:
             self._woken = True
-            self.changed.notify_all()
+            if self._waits:
+                self._waits = False
+                self.changed.notify_all()
 
     def stop(self, seconds: float) -> bool:
         """Let it finish, for so long at most; whether it has, or never began."""
         with self.changed:
             self.stopping = True
             self._deadline = time.monotonic() + seconds
-            self.wake()
+            self._woken = True
+            self.changed.notify_all()
         if self._thread is not None:
             self._thread.join(seconds)
         return not self.active
@@ -103,8 +117,20 @@ class Worker:
                 if finished or time.monotonic() >= self._deadline:
                     return False
             if wait is None or wait > 0:
-                self.changed.wait_for(lambda: self._woken, wait)
+                self._wait(wait)
         return True
+
+    def _wait(self, seconds: float | None) -> None:
+        """Until it is woken, for so long at most; with the lock."""
+        if self._is_busy:
+            self.changed.wait_for(lambda: self.stopping, self._rest)
+        began = time.monotonic()
+        self._waits = True
+        try:
+            self.changed.wait_for(lambda: self._woken, seconds)
+        finally:
+            self._waits = False
+        self._is_busy = self._woken and time.monotonic() - began < self._rest
 
     def _pause(self) -> float | None:
         """A defect: the next step comes all the same, but not at once, whatever wakes it."""

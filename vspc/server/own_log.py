@@ -24,7 +24,7 @@ from zope.interface import implementer, provider
 
 from vspc.common.clock import rfc3339
 from vspc.common.text import safe, safe_once
-from vspc.common.worker import PAUSE, BoundedQueue, Worker
+from vspc.common.worker import PAUSE, REST, BoundedQueue, Worker
 from vspc.log.log import DAMAGE
 
 WAITING = 10_000
@@ -41,7 +41,7 @@ class LineWriter:
         self._write = _writer(stream)
         self._lost_line = lost
         self._lines = BoundedQueue[str](WAITING, WAITING)
-        self._worker = Worker("server-log", self._step, lambda: None)
+        self._worker = Worker("server-log", self._step, lambda: None, rest=REST)
 
     def put(self, line: str) -> None:
         """Write `line`, without its newline, soon. Never waits."""
