@@ -10,8 +10,9 @@ import ctypes
 KEPT = 8 * 1024 * 1024
 """Bytes at the end of a heap that are kept though they are free."""
 
-LARGE = 1024 * 1024
-"""Bytes of a block of memory that is outside of the heap, and goes back to the kernel at once."""
+LARGE = 4 * 1024 * 1024
+"""Bytes of a block of memory that is outside of the heap, and goes back to the kernel at once: more
+than the log has of a console when that talks fast."""
 
 HEAPS = 2
 """Heaps in all: that of the reactor's thread, and one that the other threads share."""
