@@ -20,10 +20,11 @@ libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = (ctypes.c_void_p,)
 
 def held_and_left(size, count):
+    blocks = (ctypes.c_void_p * count)()  # not in the heap above what is freed
     before = resident()
-    blocks = [libc.malloc(size) for _ in range(count)]
-    for block in blocks:
-        ctypes.memset(ctypes.c_void_p(block), 1, size)
+    for place in range(count):
+        blocks[place] = libc.malloc(size)
+        ctypes.memset(blocks[place], 1, size)
     held = resident() - before
     for block in reversed(blocks):
         libc.free(block)
