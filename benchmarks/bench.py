@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from benchmarks.load.client import Load, generator
-from benchmarks.measuring import OURS, REACTOR, Found
+from benchmarks.measuring import MS, OURS, REACTOR, Found, percentile
 from benchmarks.processes import Server
 from benchmarks.servers.others import RAW
 from benchmarks.servers.ours import Floor, Vspc, floor, vspc
@@ -36,6 +36,11 @@ class Bench:
     def add(self, subject: str, value: float, pick: str = "") -> None:
         """A value of that subject, for rows with that pick."""
         self.values.setdefault(pick, {}).setdefault(subject, []).append(value)
+
+    def add_times(self, subject: str, took: Sequence[float]) -> None:
+        """Seconds that answers took, as ms, for rows that pick p50 or p99."""
+        self.add(subject, percentile(took, 0.5) * MS, "p50")
+        self.add(subject, percentile(took, 0.99) * MS, "p99")
 
     def found(self, absent: Sequence[str] = ()) -> Found:
         """All of them."""

@@ -11,6 +11,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+MS = 1000.0
+"""ms in a second."""
+
 OURS = "vspc"
 FLOOR = "floor"
 REACTOR = "of it reactor"

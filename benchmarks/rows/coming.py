@@ -11,11 +11,10 @@ from typing import IO
 from benchmarks.bench import Bench
 from benchmarks.load import wire
 from benchmarks.load.client import Load
-from benchmarks.measuring import FLOOR, OURS, Found, Goal, Row, percentile
+from benchmarks.measuring import FLOOR, MS, OURS, Found, Goal, Row
 from benchmarks.processes import Server
 from benchmarks.servers.ours import ssh
 
-MS = 1000.0
 STUCK = 0.5
 """Seconds until a paste has filled all that is between the operator and the VM."""
 
@@ -110,8 +109,7 @@ def waiting_for_goahead(bench: Bench) -> Found:
                 chatter.begin("talk", rate=others, seconds=count * 0.01)
                 took = load.call("begin", first=0, count=count, window=1, pause=0.005)
                 chatter.end()
-                bench.add(server.name, percentile(took, 0.5) * MS, "p50")
-                bench.add(server.name, percentile(took, 0.99) * MS, "p99")
+                bench.add_times(server.name, took)
             chatter.prepare("hang_up")
     return bench.found()
 

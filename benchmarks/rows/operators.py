@@ -13,12 +13,12 @@ from subprocess import DEVNULL, PIPE
 from benchmarks.bench import Bench
 from benchmarks.load import wire
 from benchmarks.load.client import Load
-from benchmarks.measuring import FLOOR, Found, Goal, Row, percentile
+from benchmarks.measuring import FLOOR, MS, Found, Goal, Row, percentile
 from benchmarks.processes import PATIENCE, BenchmarkError, Server
 from benchmarks.servers.ours import Vspc, ssh
 from tests.end_to_end.processes import free_port
 
-US, MS, PERCENT = 1e6, 1e3, 100.0
+US, PERCENT = 1e6, 100.0
 READERS = (1, 10)
 UNWATCHED = "vspc unwatched"
 
@@ -104,8 +104,7 @@ def typing(bench: Bench) -> Found:
                 command = ssh(server, "raw", wire.name_of(0))
                 took = load.call("type", client=command, number=0, count=keys, pause=pause)
                 chatter.end()
-                bench.add(server.name, percentile(took, 0.5) * MS, "p50")
-                bench.add(server.name, percentile(took, 0.99) * MS, "p99")
+                bench.add_times(server.name, took)
             chatter.prepare("hang_up")
     return bench.found()
 
