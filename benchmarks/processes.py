@@ -52,11 +52,14 @@ def private_memory(pid: int) -> int:
 
 @define(eq=False)
 class Server:
-    """A running subject: a process with children, what it printed, and where it listens."""
+    """A running subject: a process with children, what it printed, and where it listens; `user`
+    logs in with the key `alice` in its directory.
+    """
 
     name: str
     process: "subprocess.Popen[bytes]"
     directory: Path
+    user: str = "alice"
     ports: dict[str, int] = field(factory=dict)
     events: Counter[str] = field(factory=Counter)
     last: str = ""

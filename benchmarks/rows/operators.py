@@ -15,6 +15,7 @@ from benchmarks.load import wire
 from benchmarks.load.client import Load
 from benchmarks.measuring import FLOOR, MS, Found, Goal, Row, percentile
 from benchmarks.processes import PATIENCE, BenchmarkError, Server
+from benchmarks.servers.logins import LOGINS, there
 from benchmarks.servers.ours import Vspc, ssh
 from tests.end_to_end.processes import free_port
 
@@ -112,18 +113,23 @@ def typing(bench: Bench) -> Found:
 def logging_in(bench: Bench) -> Found:
     """CPU ms of a login with a key and one verb, by OpenSSH."""
     count = bench.amount(10)
-    with bench.both() as both:
-        for server, _ in both.values():
+    with ExitStack() as stack:
+        names, absent = there(stack.enter_context(bench.directory()))
+        servers = [stack.enter_context(each()) for each in (bench.vspc, bench.floor)]
+        for name in names:
+            place = stack.enter_context(bench.directory())
+            servers.append(stack.enter_context(LOGINS[name](place)))
+        for server in servers:
             _log_in(server)  # the first remembers the host key
         for _ in range(bench.repeats):
-            for server, _ in both.values():
+            for server in servers:
 
                 def work(server: Server = server) -> None:
                     for _ in range(count):
                         _log_in(server)
 
                 bench.cost(server, work, count / MS)
-    return bench.found()
+    return bench.found(absent)
 
 
 def _log_in(server: Server) -> None:

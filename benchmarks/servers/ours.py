@@ -105,7 +105,7 @@ def _started(server: Server) -> None:
 
 
 def ssh(server: Server, *words: str) -> list[str]:
-    """alice's `ssh` to it."""
+    """`ssh` to it, of its user."""
     directory = server.directory
     command = ssh_command(directory, server.ports["ssh"], directory / "alice")
-    return [*command, "alice@127.0.0.1", *words]
+    return [*command, f"{server.user}@127.0.0.1", *words]

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks.bench import Bench
 from benchmarks.measuring import FLOOR, OURS, REACTOR, Result
 from benchmarks.processes import BenchmarkError
+from benchmarks.servers.logins import ASYNCSSH, SSHD
 from benchmarks.servers.others import CONMAN, CONSERVER, program
 from benchmarks.table import chosen
 from tests.programs import require
@@ -43,6 +44,10 @@ class Rows(SynchronousTestCase):
 
     def test_keys_come_back(self) -> None:
         self.assertEqual(self.subjects("key-p50"), {OURS, FLOOR})
+
+    def test_logins_beside_other_servers(self) -> None:
+        found = self.subjects("login") - {SSHD}  # which does not start everywhere
+        self.assertEqual(found, {OURS, FLOOR, REACTOR, ASYNCSSH})
 
     def test_choosers_and_vms_that_leave(self) -> None:
         self.assertEqual(self.subjects("choosers"), {OURS})
