@@ -2,7 +2,8 @@
 it cannot be read (`LogCursor`); and on from there, as it comes (`Following`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -78,7 +79,10 @@ class Memory:
 T = TypeVar("T")
 
 PIECE = 64 * 1024
-"""Bytes that are read at once."""
+"""Bytes that are read from memory at once."""
+
+AHEAD = 256 * 1024
+"""Bytes that are read from a log at once: to ask its threads costs more than to read so much."""
 
 AGAIN = 0.1
 """Seconds between two looks at a log that does not have yet what the history has lost."""
@@ -154,7 +158,8 @@ class LogStalled(Exception):
 
 @define(eq=False)
 class LogCursor:
-    """Reads on from `offset`, up to `until` where that is given; each item once and in order.
+    """Reads on from `offset`, up to `until` where that is given; each item once and in order. It
+    reads `AHEAD`.
 
     What the log cannot give now comes from memory, with a gap where memory does not reach.
     `ended`: nothing more was there at the last `read`.
@@ -167,6 +172,9 @@ class LogCursor:
     ended: bool = field(default=False, init=False)
     _waits_since: float | None = field(default=None, init=False)
     _is_first: bool = field(default=True, init=False)
+    _ahead: deque[Item] = field(factory=deque, init=False)  # what was read and not given
+    _next: int = field(default=0, init=False)  # where that ends
+    _is_last: bool = field(default=False, init=False)  # whether nothing more was behind it
     _seen: list[Marker] = field(factory=list, init=False)  # those at `offset` that were given
 
     async def read(self, room: int) -> list[Item]:
@@ -180,19 +188,36 @@ class LogCursor:
         if not self._is_first:
             await sleep(clock, AGAIN if self.ended else 0.0)
         self._is_first = False
-        offset, room, until = self.offset, min(room, PIECE), self.until
-        page = await ask(self._context, self._console, lambda kept: kept.read(offset, room, until))
+        if not self._ahead:
+            await self._read_ahead()
+        items = list(self._unseen(self._take(min(room, PIECE))))
+        self.ended = self._is_last and not self._ahead
+        return items
+
+    async def _read_ahead(self) -> None:
+        offset, until = self.offset, self.until
+        page = await ask(self._context, self._console, lambda kept: kept.read(offset, AHEAD, until))
         if page is None or self._is_short(page):
             # The disk is full, or does not answer: memory may have more.
             page = remembered(self._console).read(offset, PIECE, until)
-        page = self._filled(page, room)
+        page = self._filled(page, AHEAD)
         if page.next > offset or not page.ended:
             self._waits_since = None
         elif self._waits_since is None:
-            self._waits_since = clock.seconds()
-        items = list(self._unseen(page))
-        self.ended = page.ended
-        return items
+            self._waits_since = self._context.clock.seconds()
+        self._ahead.extend(page.items)
+        self._next, self._is_last = page.next, page.ended
+
+    def _take(self, room: int) -> Iterator[Item]:
+        """About `room` bytes of what was read; markers come with the byte that follows them."""
+        while self._ahead and room > 0:
+            item = self._ahead.popleft()
+            if isinstance(item, Output):
+                if len(item.data) > room:
+                    self._ahead.appendleft(Output(item.offset + room, item.at, item.data[room:]))
+                    item = evolve(item, data=item.data[:room])
+                room -= len(item.data)
+            yield item
 
     def _is_short(self, page: LogPage) -> bool:
         """Whether it ends before `until` although there is more output."""
@@ -214,8 +239,8 @@ class LogCursor:
                 return LogPage(items, start + len(data), ended=False)
         return page
 
-    def _unseen(self, page: LogPage) -> Iterator[Item]:
-        for item in page.items:
+    def _unseen(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
             if isinstance(item, Marker) and item.end == item.offset:
                 if item.offset == self.offset:
                     if item in self._seen:
@@ -228,8 +253,8 @@ class LogCursor:
                 self.offset = item.end
                 self._seen = []
             yield item
-        if page.next > self.offset:
-            self.offset, self._seen = page.next, []
+        if not self._ahead and self._next > self.offset:
+            self.offset, self._seen = self._next, []
 
 
 class FollowReader(Protocol):
