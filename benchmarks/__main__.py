@@ -5,6 +5,8 @@ python -m benchmarks [--long] [--repeats N] [--json FILE] [--record | --check] [
 
 import argparse
 import sys
+import time
+import traceback
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,19 +17,29 @@ from benchmarks.measuring import Result, Row
 from benchmarks.processes import BenchmarkError
 
 
-def measured(rows: Sequence[Row], repeats: int, is_long: bool) -> Iterator[Result]:
-    """Those that have figures, printed as they come; rows with the same work share a run."""
+def measured(rows: Sequence[Row], repeats: int, tiny: bool) -> Iterator[list[Result]]:
+    """Those that have figures, printed as they come; rows with the same work share a run.
+
+    What goes wrong in one costs its own figures, is told, and the next begins.
+    """
+    done = 0
     for work, group in groupby(rows, lambda row: row.work):
-        same = list(group)
+        same, begun = list(group), time.monotonic()
+        results: list[Result] = []
         try:
-            found = work(Bench(repeats, is_long))
-        except BenchmarkError as wrong:
-            print(f"{same[0].title} [{same[0].name}]: no figure: {wrong}", flush=True)
-            continue
-        for row in same:
-            result = Result.of(row, found)
-            print(report.shown(result), flush=True)
-            yield result
+            found = work(Bench(repeats, tiny))
+            results.extend(Result.of(row, found) for row in same)  # as far as there are values
+        except Exception as wrong:  # whatever it is, an hour of others must not be lost
+            names = " ".join(row.name for row in same[len(results) :])
+            print(f"{names}: no figure: {type(wrong).__name__}: {wrong}", flush=True)
+            if not isinstance(wrong, BenchmarkError):
+                traceback.print_exc()
+        for result in results:
+            print(report.shown(result))
+        done += len(same)
+        took = time.monotonic() - begun
+        print(f"    {done} of {len(rows)} rows; {took:.1f} s", flush=True)
+        yield results
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -36,8 +48,9 @@ def arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("rows", nargs="*", metavar="ROW", help="rows, by the beginning of a name")
     add("--list", action="store_true", help="name the rows, and end")
-    add("--long", action="store_true", help="more VMs, and curves up to 10,000 of them")
+    add("--long", action="store_true", help="rows of thousands of VMs, and curves as well")
     add("--repeats", type=int, default=3, metavar="N")
+    add("--tiny", action="store_true", help="next to nothing to do: rows end, and say nothing")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--record", action="store_true", help="write recorded.json and docs/performance.md")
     add("--check", action="store_true", help="compare with recorded.json; 1: a row got worse")
@@ -56,17 +69,22 @@ def main() -> int:
         for row in rows:
             print(f"{row.name:20} {row.title}")
         return 0
-    about = report.machine()
-    results = list(measured(rows, options.repeats, options.long))
+    about, begun = report.machine(), time.monotonic()
+    results: list[Result] = []
+    for found in measured(rows, options.repeats, options.tiny):
+        results += found
+        if options.record:
+            recording.keep(recording.merged(recording.read(), about, found))
+    print(f"{len(results)} of {len(rows)} rows have figures; {time.monotonic() - begun:.0f} s")
     status = int(len(results) < len(rows))
     if options.json:
         options.json.write_text(report.encode(results, about), "utf-8")
     if options.record:
-        recording.write(recording.merged(recording.read(), about, results))
+        recording.show(recording.read())
     if options.check:
-        found = recording.worse(recording.read(), results, rows)
-        print("\n".join(("worse than recorded:", *found)) if found else "no row got worse")
-        status = status or int(bool(found))
+        worse = recording.worse(recording.read(), results, rows)
+        print("\n".join(("worse than recorded:", *worse)) if worse else "no row got worse")
+        status = status or int(bool(worse))
     return status
 
 

@@ -22,16 +22,13 @@ class Bench:
     """One row's. `tiny` is for a test that wants an end and no figure."""
 
     repeats: int = 3
-    is_long: bool = False
     tiny: bool = False
     values: Values = field(factory=dict)
     busiest: float = 0.0
 
-    def amount(self, short: int, long: int | None = None) -> int:
-        """How much of something: for a short run, or a long one."""
-        if self.tiny:
-            return max(1, short // 100)
-        return long if self.is_long and long is not None else short
+    def amount(self, count: int) -> int:
+        """How much of something."""
+        return max(1, count // 100) if self.tiny else count
 
     def add(self, subject: str, value: float, pick: str = "") -> None:
         """A value of that subject, for rows with that pick."""
@@ -56,11 +53,12 @@ class Bench:
             shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
-    def load(self) -> Iterator[Load]:
-        """A load generator; what it uses is told with the row."""
+    def load(self, subject: str = OURS) -> Iterator[Load]:
+        """A load generator; what the one of vspc uses is told with the row."""
         with self.directory() as directory, generator(directory) as load:
             yield load
-            self.busiest = max(self.busiest, load.busiest)
+            if subject == OURS:
+                self.busiest = max(self.busiest, load.busiest)
 
     @contextmanager
     def vspc(self, more: str = "", name: str = OURS) -> Iterator[Vspc]:
@@ -79,14 +77,14 @@ class Bench:
         """vspc and the floor side by side, with a load generator of its own for each."""
         with ExitStack() as stack:
             servers = (stack.enter_context(self.vspc()), stack.enter_context(self.floor()))
-            yield {each.name: (each, stack.enter_context(self.load())) for each in servers}
+            yield {each.name: (each, stack.enter_context(self.load(each.name))) for each in servers}
 
     @contextmanager
     def raw(self, name: str, count: int) -> Iterator[tuple[Server, Load]]:
         """A server of that name with `count` raw consoles, and the generator behind them."""
         with ExitStack() as stack:
             sockets, directory = (stack.enter_context(self.directory()) for _ in range(2))
-            load = stack.enter_context(self.load())
+            load = stack.enter_context(self.load(name))
             load.prepare("listen", count=count, directory=str(sockets))
             server = stack.enter_context(RAW[name](directory, sockets, count))
             load.prepare("accept")

@@ -41,9 +41,13 @@ def merged(old: Recording, machine: Mapping[str, str], results: Iterable[Result]
     return Recording(dict(machine), {name: found[name] for name in order if name in found})
 
 
-def write(recording: Recording) -> None:
-    """The file, the document, the curves. Raises ImportError without matplotlib."""
+def keep(recording: Recording) -> None:
+    """Write the file."""
     RECORDED.write_text(encode(recording.results.values(), recording.machine), "utf-8")
+
+
+def show(recording: Recording) -> None:
+    """Write the document and draw the curves. Raises ImportError without matplotlib."""
     DOCUMENT.write_text(document(DOCUMENT.read_text("utf-8"), recording), "utf-8")
     draw(recording, PICTURES)
 

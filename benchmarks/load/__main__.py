@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 from attrs import define, field
 
@@ -26,6 +26,7 @@ class Commands:
 
     fleet: Fleet = field(factory=Fleet)
     listeners: list[socket.socket] = field(factory=list)
+    outputs: dict[tuple[str, int], BinaryIO] = field(factory=dict)
 
     def register(self, port: int, first: int, count: int, window: int = 32, tls: int = 0) -> int:
         """VMs become consoles."""
@@ -65,13 +66,21 @@ class Commands:
         """Each VM says so much; bytes in all."""
         said = b"".join(wire.pieces(kind, size, escapes=True))
         for number in range(first, first + count):
-            talking.flood(self.fleet.lines[number], [said])
+            line = self.fleet.lines[number]
+            line.settimeout(PATIENCE)
+            line.sendall(said)
+            line.setblocking(False)
         return size * count
 
-    def flood(self, kind: str, size: int, number: int, escapes: int = 1) -> int:
-        """One VM says so much, as fast as it is taken."""
-        talking.flood(self.fleet.lines[number], wire.pieces(kind, size, bool(escapes)))
-        return size
+    def make(self, kind: str, escapes: int = 1) -> int:
+        """A MiB of output is there for `flood`."""
+        self.outputs[kind, escapes] = talking.output(kind, bool(escapes))
+        return wire.MIB
+
+    def flood(self, kind: str, mib: int, number: int, escapes: int = 1) -> int:
+        """One VM says so much of what was made, as fast as it is taken."""
+        talking.flood(self.fleet.lines[number], self.outputs[kind, escapes], mib)
+        return mib * wire.MIB
 
     def listen(self, count: int, directory: str = "") -> list[int]:
         """Raw consoles to connect to: TCP ports, or in `directory` Unix sockets 1, 2 and so on."""

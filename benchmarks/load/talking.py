@@ -1,9 +1,11 @@
 """What VMs say: lines at a rate, or as much as the server takes; without a wait for each line."""
 
+import os
 import select
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import BinaryIO
 
 from benchmarks.load import wire
 from benchmarks.processes import PATIENCE, BenchmarkError
@@ -31,12 +33,20 @@ def talk(lines: Sequence[socket.socket], rate: float, seconds: float) -> int:
     return said
 
 
-def flood(line: socket.socket, pieces: Iterable[bytes]) -> None:
-    """As fast as it is taken."""
+def output(kind: str, escapes: bool) -> BinaryIO:
+    """A MiB of it as it goes over the wire, in memory that the kernel sends from by itself."""
+    file = os.fdopen(os.memfd_create(kind), "w+b")
+    file.writelines(wire.pieces(kind, wire.MIB, escapes))
+    file.flush()
+    return file
+
+
+def flood(line: socket.socket, said: BinaryIO, times: int) -> None:
+    """As fast as it is taken, by sendfile(2)."""
     line.settimeout(PATIENCE)
     try:
-        for piece in pieces:
-            line.sendall(piece)
+        for _ in range(times):
+            line.sendfile(said)
     except TimeoutError:
         raise BenchmarkError(f"the server has not read for {PATIENCE:g} s") from None
     finally:

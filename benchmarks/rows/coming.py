@@ -15,6 +15,9 @@ from benchmarks.measuring import FLOOR, MS, OURS, Found, Goal, Row
 from benchmarks.processes import Server
 from benchmarks.servers.ours import ssh
 
+MANY = 4000
+"""VMs that chatter in a long run."""
+
 STUCK = 0.5
 """Seconds until a paste has filled all that is between the operator and the VM."""
 
@@ -49,7 +52,7 @@ def registering_over_tls(bench: Bench) -> Found:
 
 def registering_by_thousands(bench: Bench, population: int) -> Found:
     """The same for 100 VMs beside `population` that are there."""
-    count = bench.amount(100)
+    count, population = bench.amount(100), bench.amount(population)
     with bench.both() as both:
         for server, load in both.values():
             load.prepare("register", port=server.ports["telnet"], first=0, count=population)
@@ -74,14 +77,15 @@ def moving(bench: Bench) -> Found:
     return bench.found()
 
 
-def moving_among_others(bench: Bench) -> Found:
+def moving_among_others(bench: Bench, others: int = 500) -> Found:
     """The same while others chatter: a line a second each, whose cost is taken off."""
-    count, others, seconds = bench.amount(100), bench.amount(500, 4000), 1.5
+    count, others, seconds = bench.amount(100), bench.amount(others), 1.5
     with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
             port = server.ports["telnet"]
             chatter.prepare("register", port=port, first=count, count=others)
             load.prepare("register", port=port, first=0, count=count)
+            said = 0
             for _ in range(bench.repeats):
                 used = []
                 for moves in (False, True):
@@ -89,27 +93,30 @@ def moving_among_others(bench: Bench) -> Found:
                     chatter.begin("talk", rate=others, seconds=seconds)
                     if moves:
                         load.call("move", first=0, count=count)
-                    chatter.end()
+                    said += chatter.end() * len(wire.LINE)
                     used.append(server.settled_cpu() - before)
                 bench.add(server.name, (used[1] - used[0]) * MS / count)
+            server.check_received(said)
             chatter.prepare("hang_up")
         both[OURS][0].wait_for("vmotion-complete", count * bench.repeats)
     return bench.found()
 
 
-def waiting_for_goahead(bench: Bench) -> Found:
+def waiting_for_goahead(bench: Bench, others: int = 500) -> Found:
     """ms from BEGIN to GOAHEAD, while others chatter; percentiles of each repeat."""
-    others, count = bench.amount(500, 4000), bench.amount(200, 1000)
+    others, count = bench.amount(others), bench.amount(200)
     with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
             port = server.ports["telnet"]
             chatter.prepare("register", port=port, first=count, count=others)
             load.prepare("register", port=port, first=0, count=count)
+            said = 0
             for _ in range(bench.repeats):
                 chatter.begin("talk", rate=others, seconds=count * 0.01)
                 took = load.call("begin", first=0, count=count, window=1, pause=0.005)
-                chatter.end()
+                said += chatter.end() * len(wire.LINE)
                 bench.add_times(server.name, took)
+            server.check_received(said)
             chatter.prepare("hang_up")
     return bench.found()
 
@@ -135,18 +142,29 @@ def _paste(pipe: IO[bytes]) -> None:
         pipe.write(bytes(wire.MIB))
 
 
-def burst_of_begins(bench: Bench) -> Found:
-    """ms until the last of 400 VMs that say BEGIN at once has its GOAHEAD."""
-    count = bench.amount(400)
-    with bench.both() as both:
+def burst_of_begins(bench: Bench, others: int = 0) -> Found:
+    """ms until the last of 400 VMs that say BEGIN at once has its GOAHEAD, while others chatter."""
+    count, others = bench.amount(400), bench.amount(others) if others else 0
+    with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
-            load.prepare("register", port=server.ports["telnet"], first=0, count=count)
+            words = {"port": server.ports["telnet"], "first": count, "count": others}
+            chatter.prepare("register", **words)
+            load.prepare("register", **words | {"first": 0, "count": count})
+            said = 0
             for _ in range(bench.repeats):
                 server.settled_cpu()
+                if others:
+                    chatter.begin("talk", rate=others, seconds=1.0)
                 took = load.call("begin", first=0, count=count, window=count)
+                if others:
+                    said += chatter.end() * len(wire.LINE)
                 bench.add(server.name, max(took) * MS)
+            server.check_received(said)
+            chatter.prepare("hang_up")
     return bench.found()
 
+
+_AMONG_4000 = partial(waiting_for_goahead, others=MANY)
 
 ROWS = (
     Row("registration", "registration", "ms", registering, Goal(2.2, FLOOR)),
@@ -158,10 +176,16 @@ ROWS = (
         Goal(1.0, FLOOR, adds=True),
     ),
     Row("vmotion", "vMotion", "ms", moving, Goal(2.0, FLOOR)),
-    Row("vmotion-among", "vMotion while VMs chatter", "ms", moving_among_others, Goal(2.0, FLOOR)),
+    Row(
+        "vmotion-among",
+        "vMotion while 500 VMs chatter",
+        "ms",
+        moving_among_others,
+        Goal(2.0, FLOOR),
+    ),
     Row(
         "goahead-p50",
-        "BEGIN to GOAHEAD, p50",
+        "BEGIN to GOAHEAD while 500 VMs chatter, p50",
         "ms",
         waiting_for_goahead,
         Goal(0.3),
@@ -170,7 +194,7 @@ ROWS = (
     ),
     Row(
         "goahead-p99",
-        "BEGIN to GOAHEAD, p99",
+        "BEGIN to GOAHEAD while 500 VMs chatter, p99",
         "ms",
         waiting_for_goahead,
         Goal(2.0),
@@ -190,6 +214,43 @@ ROWS = (
         "ms",
         burst_of_begins,
         Goal(250.0),
+        spread=3.0,
+    ),
+    Row(
+        "vmotion-among-4000",
+        "vMotion while 4,000 VMs chatter",
+        "ms",
+        partial(moving_among_others, others=MANY),
+        Goal(2.0, FLOOR),
+        is_long=True,
+    ),
+    Row(
+        "goahead-p50-4000",
+        "BEGIN to GOAHEAD while 4,000 VMs chatter, p50",
+        "ms",
+        _AMONG_4000,
+        Goal(0.3),
+        is_long=True,
+        pick="p50",
+        spread=3.0,
+    ),
+    Row(
+        "goahead-p99-4000",
+        "BEGIN to GOAHEAD while 4,000 VMs chatter, p99",
+        "ms",
+        _AMONG_4000,
+        Goal(2.0),
+        is_long=True,
+        pick="p99",
+        spread=3.0,
+    ),
+    Row(
+        "goahead-burst-4000",
+        "400 BEGINs at once while 4,000 VMs chatter, the last",
+        "ms",
+        partial(burst_of_begins, others=MANY),
+        Goal(250.0),
+        is_long=True,
         spread=3.0,
     ),
 )

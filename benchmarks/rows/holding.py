@@ -11,22 +11,19 @@ from benchmarks.servers.ours import vspc
 
 KIB, PERCENT = 1024, 100.0
 SAID = 8 * KIB
-RUNS = 2
-"""Servers whose memory is looked at: it hardly differs from one to the next."""
-
 WAVE = 100
 
 
 def idle_vms(bench: Bench, tls: bool = False, vms: int = 1000) -> Found:
     """KiB of private memory of each VM that is connected and has said 8 KiB."""
     warm, count = bench.amount(200), bench.amount(vms)
-    for _ in range(RUNS):
-        with bench.both() as both:
-            for server, load in both.values():
-                _said(server, load, 0, warm, tls)
-                before = server.memory
-                _said(server, load, warm, count, tls)
-                bench.add(server.name, (server.memory - before) / count / KIB)
+    with bench.both() as both:
+        for server, load in both.values():
+            _said(server, load, 0, warm, tls)
+            before = server.memory
+            _said(server, load, warm, count, tls)
+            bench.add(server.name, (server.memory - before) / count / KIB)
+            server.check_received((warm + count) * SAID)
     return bench.found()
 
 
@@ -41,12 +38,11 @@ def _said(server: Server, load: Load, first: int, count: int, tls: bool) -> None
 def away_vms(bench: Bench) -> Found:
     """KiB of each VM that is away and has said nothing, as one whose history was given back."""
     warm, count = bench.amount(200), bench.amount(1000)
-    for _ in range(RUNS):
-        with bench.vspc() as server, bench.load() as load:
-            _come_and_go(server, load, range(warm))
-            before = server.memory
-            _come_and_go(server, load, range(warm, warm + count))
-            bench.add(server.name, (server.memory - before) / count / KIB)
+    with bench.vspc() as server, bench.load() as load:
+        _come_and_go(server, load, range(warm))
+        before = server.memory
+        _come_and_go(server, load, range(warm, warm + count))
+        bench.add(server.name, (server.memory - before) / count / KIB)
     return bench.found()
 
 
@@ -61,7 +57,7 @@ def _come_and_go(server: Server, load: Load, numbers: range) -> None:
 
 def idling(bench: Bench) -> Found:
     """% of a core of a server with 100 VMs, when nothing happens."""
-    seconds = bench.amount(3)
+    seconds = bench.amount(2)
     with bench.both() as both:
         for server, load in both.values():
             load.prepare("register", port=server.ports["telnet"], first=0, count=bench.amount(100))
@@ -78,20 +74,18 @@ def idling(bench: Bench) -> Found:
 
 def coming_back(bench: Bench, vms: int) -> Found:
     """Seconds until all VMs are back at a server that has been started again."""
-    vms = bench.amount(vms, vms)
-    for _ in range(RUNS):
-        with bench.directory() as directory, bench.load() as load:
-            with vspc(directory) as server:
-                words = {"first": 0, "count": vms}
-                load.prepare("register", port=server.ports["telnet"], **words)
-                server.settled_cpu()
-            load.prepare("hang_up")
-            with vspc(directory) as server:
-                begun = time.monotonic()
-                port = server.ports["telnet"]
-                load.call("register", port=port, window=200, **words)
-                bench.add(server.name, time.monotonic() - begun)
-                server.wait_for("vm-registered", vms)
+    vms = bench.amount(vms)
+    with bench.directory() as directory, bench.load() as load:
+        with vspc(directory) as server:
+            words = {"first": 0, "count": vms}
+            load.prepare("register", port=server.ports["telnet"], **words)
+            server.settled_cpu()
+        load.prepare("hang_up")
+        with vspc(directory) as server:
+            begun = time.monotonic()
+            load.call("register", port=server.ports["telnet"], window=200, **words)
+            bench.add(server.name, time.monotonic() - begun)
+            server.wait_for("vm-registered", vms)
     return bench.found()
 
 

@@ -43,7 +43,7 @@ def installed() -> tuple[list[str], list[str]]:
 
 
 def _say_lines(bench: Bench, pairs: Sequence[tuple[Server, Load]], rate: int) -> None:
-    seconds = 0.1 if bench.tiny else 2.0
+    seconds = 0.1 if bench.tiny else 1.5
     count = int(rate * seconds)
     for _ in range(bench.repeats):
         for server, load in pairs:
@@ -63,12 +63,16 @@ def flood(bench: Bench) -> Found:
     with ExitStack() as stack:
         enter = stack.enter_context
         servers = (enter(bench.vspc()), enter(bench.floor()), enter(bench.vspc(SILENT, NO_LOG)))
-        vms: list[tuple[Server, Load]] = [(server, enter(bench.load())) for server in servers]
+        vms: list[tuple[Server, Load]] = [
+            (server, enter(bench.load(server.name))) for server in servers
+        ]
         for server, load in vms:
             load.prepare("register", port=server.ports["telnet"], first=0, count=1)
         raw = [enter(bench.raw(name, 1)) for name in others if name != OURS]
         said = dict.fromkeys((server for server, _ in (*vms, *raw)), 0)
         for kind in wire.OUTPUTS:
+            for server, load in (*vms, *raw):
+                load.prepare("make", kind=kind, escapes=int(server in servers))
             for _ in range(bench.repeats):
                 for server, load in (*vms, *raw):
                     work = partial(_flood, load, kind, mib, server in servers)
@@ -83,7 +87,7 @@ def flood(bench: Bench) -> Found:
 
 
 def _flood(load: Load, kind: str, mib: int, is_vm: bool) -> None:
-    load.call("flood", kind=kind, size=mib * wire.MIB, number=0, escapes=int(is_vm))
+    load.call("flood", kind=kind, mib=mib, number=0, escapes=int(is_vm))
     if is_vm:
         load.call("acknowledge")
 
