@@ -1,9 +1,12 @@
 """What a turn writes is sent at its end, in one piece, and not before what else is due in it."""
 
+import contextlib
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
@@ -16,6 +19,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from tests.net.test_tls import Client, made_pair
+from vspc.net.fair_tls import FairTlsFactory
+from vspc.net.scheduler import Scheduler
+from vspc.net.tls import ServerTls
 from vspc.net.turn_loop import GatheringConnection, TurnLoop
 
 LARGE = bytes(range(256)) * 65536
@@ -30,6 +37,7 @@ class Talker(Protocol):
 
     def __init__(self) -> None:
         self.lost: Deferred[None] = Deferred()
+        self.share = Scheduler(reactor.callLater, reactor.seconds).share("127.0.0.1")
 
     def dataReceived(self, data: bytes) -> None:
         self.reply(self)
@@ -71,8 +79,8 @@ class TurnLoopTests(TestCase):
         self.talkers: list[Talker] = []
         self.addCleanup(lambda: gatherResults([each.lost for each in self.talkers]))
 
-    async def connect(self, reply: Callable[[Talker], object]) -> socket.socket:
-        """A client, whose first byte is answered by `reply`."""
+    async def connect(self, reply: Callable[[Talker], object], tls: bool = False) -> socket.socket:
+        """A client, whose first byte is answered by `reply`, over TLS if that is on."""
 
         def build() -> Talker:
             talker = Talker()
@@ -80,15 +88,18 @@ class TurnLoopTests(TestCase):
             self.talkers.append(talker)
             return talker
 
-        factory = Factory()
+        factory: Any = Factory()
         factory.protocol = build
+        if tls:
+            factory = FairTlsFactory(ServerTls(made_pair()), False, factory)
         port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(factory)
         self.addCleanup(port.stopListening)
         self.loop.serve(port)
         client = socket.create_connection(("127.0.0.1", port.getHost().port))
         self.addCleanup(client.close)
         client.setblocking(False)
-        client.send(b"?")
+        if not tls:
+            client.send(b"?")
         return client
 
     async def heard(self, client: socket.socket, count: int = 1 << 62) -> bytes:
@@ -136,6 +147,57 @@ class TurnLoopTests(TestCase):
         client = await self.connect(reply)
         self.assertEqual(b"answer", await self.heard(client, 6))
         self.assertEqual(["written down"], done)
+
+    async def test_a_call_at_the_end_of_a_turn_comes_before_it_is_sent(self) -> None:
+        def reply(talker: Talker) -> None:
+            self.loop.callLater(0, lambda: talker.transport.write(b" and last"))
+            self.loop.callLater(0, lambda: talker.transport.write(b"not said")).cancel()
+            talker.transport.write(b"first")
+            reactor.callLater(0, lambda: reactor.callLater(0, look))
+
+        def look() -> None:
+            seen.append(client.recv(100))
+
+        seen = list[bytes]()
+        client = await self.connect(reply)
+        while not seen:
+            await deferLater(reactor, 0.001)
+        self.assertEqual([b"first and last"], seen)
+
+    async def test_a_call_at_the_end_that_fails_costs_no_other(self) -> None:
+        def reply(talker: Talker) -> None:
+            self.loop.callLater(0, partial(talker.transport.getHost, "badly"))
+            talker.transport.write(b"answer")
+
+        client = await self.connect(reply)
+        self.assertEqual(b"answer", await self.heard(client, 6))
+        self.assertEqual(1, len(self.flushLoggedErrors(TypeError)))
+
+    async def test_what_one_turn_writes_over_tls_is_one_record_and_costs_no_timer(self) -> None:
+        timers = list[int]()
+
+        def reply(talker: Talker) -> None:
+            before = len(reactor.getDelayedCalls())
+            for word in (b"one ", b"two ", b"three"):
+                talker.transport.write(word)
+            timers.append(len(reactor.getDelayedCalls()) - before)
+
+        engine = Client().engine
+        client = await self.connect(reply, tls=True)
+        said, asked = list[bytes](), False
+        while not said:
+            try:
+                engine.do_handshake()
+                if not asked:
+                    asked = bool(engine.send(b"?"))
+                said.append(engine.recv(100))
+            except SSL.WantReadError:
+                with contextlib.suppress(SSL.WantReadError):
+                    client.send(engine.bio_read(1 << 16))
+                with contextlib.suppress(BlockingIOError):
+                    engine.bio_write(client.recv(1 << 16))
+                await deferLater(reactor, 0.001)
+        self.assertEqual(([b"one two three"], [0]), (said, timers))
 
     async def test_what_the_socket_does_not_take_follows(self) -> None:
         def reply(talker: Talker) -> None:
@@ -188,8 +250,8 @@ class TurnLoopTests(TestCase):
         self.loop.stop()
 
         def reply(talker: Talker) -> None:
+            self.loop.callLater(0, talker.transport.loseConnection)
             talker.transport.write(b"all the same")
-            talker.transport.loseConnection()
 
         self.assertEqual(b"all the same", await self.heard(await self.connect(reply)))
 

@@ -5,11 +5,12 @@ Twisted's TLS layer decrypts all that has been read at once. Here the line stops
 records: what is not decrypted stays in OpenSSL's buffer, at most one read of the socket.
 """
 
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol as Interface
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -29,7 +30,7 @@ class PausableConnection(SSL.Connection):
         return super().recv(bufsiz, flags)
 
 
-class Shared(Protocol):
+class Shared(Interface):
     """What `FairTls` needs of the protocol above it."""
 
     @property
@@ -42,6 +43,7 @@ class FairTls(BufferingTLSTransport):
 
     transport: Any
     wrappedProtocol: Any
+    _aggregator: Any
     _tlsConnection: Any
 
     _early = b""  # of the handshake, waiting for a later turn
@@ -53,6 +55,22 @@ class FairTls(BufferingTLSTransport):
     def _share(self) -> Share:
         share: Share = self.wrappedProtocol.share
         return share
+
+    def makeConnection(self, transport: Any) -> None:
+        """As TLSMemoryBIOProtocol's, but for two things. What interfaces it provides is said by its
+        class: Twisted makes a declaration for each connection from each interface of `transport`.
+        And what a turn writes becomes a record without a timer, where a `TurnLoop` sends it.
+        """
+        loop = getattr(transport, "turn_loop", None)
+        if loop is not None:
+            self._aggregator._clock = loop
+        self._tlsConnection = self.factory._creatorCallable(self)
+        self._appSendBuffer = []
+        Protocol.makeConnection(self, transport)  # type: ignore[no-untyped-call]
+        self.factory.registerProtocol(self)  # type: ignore[no-untyped-call]
+        if self._connectWrapped:
+            self.wrappedProtocol.makeConnection(self)
+        self._checkHandshakeStatus()  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
         """A step of a handshake counts as work; records are decrypted until the line pauses."""
@@ -121,7 +139,7 @@ def start_tls(transport: Any, creator: IOpenSSLServerConnectionCreator, above: S
     """TLS from the next byte on, between `transport` and `above`, which it carries."""
     engine = FairTls(FairTlsFactory(creator, False, None), above, False)  # type: ignore[arg-type]
     transport.protocol = engine
-    engine.makeConnection(transport)  # type: ignore[no-untyped-call]
+    engine.makeConnection(transport)
     return engine
 
 

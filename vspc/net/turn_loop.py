@@ -8,6 +8,7 @@ each event a context of its own for the log, which nothing here looks at.
 """
 
 import select
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ class TurnLoop:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._waiting: dict[GatheringConnection, None] = {}
+        self._waiting: dict[GatheringConnection | LastCall, None] = {}
         self._iterate: Any = None  # the reactor's own way to wait, and do what there is to do
 
     def start(self) -> None:
@@ -57,9 +58,19 @@ class TurnLoop:
         self._waiting[connection] = None
         return True
 
-    def remove(self, connection: "GatheringConnection") -> None:
+    def remove(self, connection: "GatheringConnection | LastCall") -> None:
         """It has nothing to send any more."""
         self._waiting.pop(connection, None)
+
+    def callLater(self, _delay: float, call: Callable[[], None]) -> Any:
+        """As the reactor's with a delay of 0, at the end of this turn: what `call` writes is sent
+        in it.
+        """
+        if self._iterate is None:
+            return self._reactor.callLater(0, call)
+        last = LastCall(self, call)
+        self._waiting[last] = None
+        return last
 
     def _turn(self, timeout: float | None) -> None:
         """As `EPollReactor.doPoll`: wait, and give each descriptor its events."""
@@ -89,20 +100,37 @@ class TurnLoop:
                 self._log.failure("connection-defect")
 
 
+class LastCall:
+    """A call at the end of a turn, before what it writes is sent."""
+
+    __slots__ = ("_loop", "send")
+
+    def __init__(self, loop: TurnLoop, send: Callable[[], None]) -> None:
+        self._loop = loop
+        self.send = send
+
+    def cancel(self) -> None:
+        """Take it back."""
+        self._loop.remove(self)
+
+    def wait(self) -> None:
+        """It has failed, which was logged."""
+
+
 class GatheringConnection(tcp.Server):
     """A TCP connection that was accepted, and sends by a `TurnLoop`."""
 
     def __init__(self, loop: TurnLoop, *arguments: Any) -> None:
-        self._loop = loop
+        self.turn_loop = loop
         self._waits = False  # for the reactor to find it writable
         super().__init__(*arguments)
 
     def startWriting(self) -> None:
-        if not (self._waits or self._loop.add(self)):
+        if not (self._waits or self.turn_loop.add(self)):
             self.wait()
 
     def stopWriting(self) -> None:
-        self._loop.remove(self)
+        self.turn_loop.remove(self)
         if self._waits:
             self._waits = False
             super().stopWriting()  # type: ignore[no-untyped-call]
