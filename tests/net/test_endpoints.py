@@ -124,6 +124,26 @@ class HandedOver(SynchronousTestCase):
 
 
 class RealTests(TestCase):
+    def test_what_listens_has_the_options_that_connections_take_from_it(self) -> None:
+        from twisted.internet import reactor
+
+        handed = socket.create_server(("127.0.0.1", 0))
+        there = f"tcp:{handed.getsockname()[1]}:interface=127.0.0.1"
+        listeners = Listeners(reactor, Logger())
+        listeners.received.unclaimed.append(ReceivedPort("p00001", handed, True))
+        listeners.open_all(
+            [
+                (there, Factory(), "telnet"),
+                ("tcp:0:interface=127.0.0.1", Factory(), "ssh"),
+            ]
+        )
+        self.assertEqual(handed.fileno(), -1)  # it goes on as a port
+        ports: list[Any] = list(listeners.ports)
+        for port in ports:
+            self.addCleanup(port.stopListening)
+            self.assertTrue(port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            self.assertTrue(port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
     def test_both_families_reach_a_port_alone(self) -> None:
         from twisted.internet import reactor
 

@@ -3,11 +3,19 @@
 import socket
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.testing import StringTransport
 from twisted.test.iosim import FakeTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.net.keepalive import IDLE, INTERVAL, PROBES, keep_alive, unacknowledged
+from vspc.net.keepalive import (
+    IDLE,
+    INTERVAL,
+    PROBES,
+    keep_accepted_alive,
+    keep_alive,
+    unacknowledged,
+)
 
 
 class OverTcp:
@@ -21,6 +29,13 @@ class OverTcp:
 
     def getHandle(self) -> socket.socket:
         return self._socket
+
+
+@frozen
+class ListeningPort:
+    """What Twisted's listening port shows of itself."""
+
+    socket: socket.socket
 
 
 class Engine:
@@ -43,16 +58,25 @@ class KeepaliveTests(SynchronousTestCase):
         self.theirs, _ = listener.accept()
         self.addCleanup(self.theirs.close)
 
-    def option(self, level: int, number: int) -> int:
-        return self.ours.getsockopt(level, number)
+    def assert_kept_alive(self, sock: socket.socket) -> None:
+        self.assertTrue(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        self.assertTrue(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        self.assertEqual(IDLE, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
+        self.assertEqual(INTERVAL, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL))
+        self.assertEqual(PROBES, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
 
     def test_the_options_are_set_through_tls_too(self) -> None:
         keep_alive(Engine(OverTcp(self.ours)))
-        self.assertTrue(self.option(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-        self.assertTrue(self.option(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        self.assertEqual(IDLE, self.option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
-        self.assertEqual(INTERVAL, self.option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL))
-        self.assertEqual(PROBES, self.option(socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
+        self.assert_kept_alive(self.ours)
+
+    def test_what_is_accepted_has_the_options_of_its_port(self) -> None:
+        port = ListeningPort(socket.create_server(("127.0.0.1", 0)))
+        self.addCleanup(port.socket.close)
+        keep_accepted_alive(port)
+        with socket.create_connection(port.socket.getsockname()):
+            accepted, _ = port.socket.accept()
+            with accepted:
+                self.assert_kept_alive(accepted)
 
     def test_what_the_peer_does_not_take_is_counted(self) -> None:
         transport = OverTcp(self.ours)
@@ -92,4 +116,5 @@ class KeepaliveTests(SynchronousTestCase):
     def test_transports_in_memory_are_left_alone(self) -> None:
         for transport in (StringTransport(), FakeTransport(None, True), object(), None, Engine()):
             keep_alive(transport)
+            keep_accepted_alive(transport)
             self.assertIsNone(unacknowledged(transport))

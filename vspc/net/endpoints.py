@@ -23,6 +23,7 @@ from vspc.common.addresses import Address, parse_address
 from vspc.common.text import safe
 from vspc.net.adoption import adopt_port
 from vspc.net.descriptor_store import DescriptorStore, port_name
+from vspc.net.keepalive import keep_accepted_alive
 from vspc.net.received_ports import ReceivedPort, ReceivedPorts
 from vspc.net.turn_loop import TurnLoop
 
@@ -222,6 +223,7 @@ class Listeners:
         else:
             self.ports.append(adopt_port(self.reactor, received.socket, factory))
         limit_accepts(self.ports[-1])
+        keep_accepted_alive(self.ports[-1])
         self.turn_loop.serve(self.ports[-1])
         if self.store is not None:
             self._keep(self.store, port_name(what, description), received)

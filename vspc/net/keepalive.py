@@ -39,8 +39,20 @@ def _socket(transport: Any) -> socket.socket | None:
 
 
 def keep_alive(transport: Any) -> None:
-    """Have TCP notice a peer that vanished, and send small writes at once."""
-    sock = _socket(transport)
+    """Have TCP notice a peer that vanished, and send small writes at once: of a connection that was
+    made. Those that are accepted have it from their port.
+    """
+    _set_options(_socket(transport))
+
+
+def keep_accepted_alive(port: Any) -> None:
+    """The same for all connections that `port`, a listening one of Twisted's, accepts: a socket
+    begins with the options of the one that it was accepted from. One in memory is left alone.
+    """
+    _set_options(getattr(port, "socket", None))
+
+
+def _set_options(sock: socket.socket | None) -> None:
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     for level, option, value in _OPTIONS:

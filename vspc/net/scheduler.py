@@ -144,9 +144,9 @@ class Share:
             scheduler.arm()
         return self._left > 0 and scheduler.left > 0
 
-    def prove(self, events: int) -> None:
-        """Its peer is identified, which cost `events`; it has a whole share of each turn, this one
-        included.
+    def prove(self, events: int = 0) -> None:
+        """Its peer is identified or logged in, which cost `events`; it has a whole share of each
+        turn, this one included.
         """
         if not self.proven:
             self.proven = True

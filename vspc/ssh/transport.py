@@ -29,7 +29,6 @@ from vspc import __version__
 from vspc.common.addresses import address_text
 from vspc.common.text import safe
 from vspc.console.logins import Login
-from vspc.net.keepalive import keep_alive
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import CLOSING, Share
 from vspc.ssh import limits
@@ -124,7 +123,6 @@ class SshTransport(SSHServerTransport):
         self.share = self.context.scheduler.share(self.address)
         self.input = ClientInput(self, self.incoming, self.share)
         self.output = ClientOutput(self.transport, self.input, self._flow)
-        keep_alive(self.transport)
         self.transport.registerProducer(self.output, True)
         now = self.context.clock.seconds()
         self._login_ends = now + self.context.limits.login_timeout
@@ -235,7 +233,7 @@ class SshTransport(SSHServerTransport):
     def logged_in(self, login: Login) -> None:
         """The client has logged in: its channels are next."""
         self.login = login
-        self.share.proven = True
+        self.share.prove()
         self.timers.cancel("login")
         self.enter_service(b"ssh-connection")
 

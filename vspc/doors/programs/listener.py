@@ -18,6 +18,7 @@ from vspc.doors.programs.factory import SocketFactory
 from vspc.doors.programs.socket import ProgramSocket
 from vspc.net.descriptor_store import port_name
 from vspc.net.endpoints import BACKLOG, limit_accepts
+from vspc.net.keepalive import keep_accepted_alive
 from vspc.net.kept_ports import KeptPorts
 
 _log = Logger(namespace="vspc.doors.programs")
@@ -66,6 +67,7 @@ class SocketListener:
         else:
             _give_again(socket.address)
         limit_accepts(port)
+        keep_accepted_alive(port)
         return cls(socket, factory, port, kept)
 
     def change(self, address: SocketAddress, entry: SocketSettings) -> bool:

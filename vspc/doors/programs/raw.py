@@ -8,7 +8,6 @@ from twisted.python.failure import Failure
 from vspc.common.clock import Timer
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, ProgramChannel
 from vspc.doors.programs.socket import NotAdmitted, ProgramSocket
-from vspc.net.keepalive import keep_alive
 from vspc.net.scheduler import FLOOD, Share
 from vspc.net.turn_reader import TurnReader
 
@@ -27,14 +26,13 @@ class RawWire(Protocol):
         self._channel: ProgramChannel | None = None
 
     def connectionMade(self) -> None:
-        keep_alive(self.transport)
         self._reader.transport = self.transport
         try:
             self._channel = channel = self._socket.admit(self, self.transport)
         except NotAdmitted:
             self._abort()
             return
-        self.share.proven = True
+        self.share.prove()
         self.transport.registerProducer(channel, True)
         channel.begin()
 

@@ -18,7 +18,6 @@ from vspc.common.clock import Timer
 from vspc.doors.programs.channel import CLOSE_TIMEOUT, ProgramChannel
 from vspc.doors.programs.comport import ComPortServer
 from vspc.doors.programs.socket import NotAdmitted, ProgramSocket
-from vspc.net.keepalive import keep_alive
 from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.wire import telnet
@@ -57,7 +56,6 @@ class TelnetWire(LineProtocol):
         self._at_margin = True  # whether the client's cursor is in the first column
 
     def connectionMade(self) -> None:
-        keep_alive(self.transport.transport)
         try:
             channel = self._socket.admit(self, self.transport.transport)
         except NotAdmitted as why:

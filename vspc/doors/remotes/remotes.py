@@ -252,7 +252,7 @@ class RemoteLink:
         events = BridgeEvents(lambda: self._made(bridge, address), self._speaks_telnet, self._lost)
         bridge = RemoteBridge(context.verbs, self._console, self._uri, events, self._begins)
         now, share = context.verbs.clock.seconds, context.scheduler.share(address)
-        share.proven = True  # we have asked for what it sends
+        share.prove()  # we have asked for what it sends
         if scheme.telnet:
             return LineTransport(
                 lambda: DialledTelnetLine(bridge.connected, "", scheme.tls), now, share

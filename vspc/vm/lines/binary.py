@@ -19,7 +19,7 @@ from vspc.common.addresses import address_text
 from vspc.common.serial import ModemState, PortSettings
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
-from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.keepalive import unacknowledged
 from vspc.net.telnet_options import LineProtocol
 from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
@@ -130,7 +130,6 @@ class BinaryLine(LineProtocol):
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
-        keep_alive(self.transport.transport)
         self.observer = self._observe(self)
         self.transport.on_traffic = self._traffic
         if not self.continues:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from vspc.common.serial import ModemState, PortSettings
 from vspc.console.identity import PLAIN, Provenance
-from vspc.net.keepalive import keep_alive, unacknowledged
+from vspc.net.keepalive import unacknowledged
 from vspc.net.scheduler import FLOOD, Share
 from vspc.net.turn_reader import TurnReader
 from vspc.vm.lines.binary import BinaryLine, LineOption, host_of, why_lost
@@ -79,7 +79,6 @@ class RawLine(Protocol):
 
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
-        keep_alive(self.transport)
         self._reader.transport = self.transport
         self.observer = self._observe(self)
         if not self.continues:
@@ -161,4 +160,4 @@ class RawLine(Protocol):
         self.transport.abortConnection()
 
     def identified(self) -> None:
-        self.share.proven = True
+        self.share.prove()
