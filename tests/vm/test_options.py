@@ -7,7 +7,7 @@ from tests.net.ends import Wire
 from tests.vm.support import Scene
 from tests.vm.window_size import NAWS, WINDOW_SIZE
 from vspc.net.telnet_transport import LineTransport
-from vspc.vm.lines.binary import BinaryLine, LineOption
+from vspc.vm.lines.binary import BinaryLine, LineOption, LineOptions
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.session import LineSession
 from vspc.wire.telnet import DO, DONT, WILL, WONT, negotiation, subnegotiation
@@ -18,7 +18,7 @@ STATUS, LOGOUT = 5, 18
 class ExtendedLine(BinaryLine):
     """A layer with options of its own: two passive ones, and one with a body."""
 
-    OPTIONS = (
+    OPTIONS = LineOptions(
         *BinaryLine.OPTIONS,
         LineOption(STATUS, offered=True),
         LineOption(LOGOUT, demanded=True),

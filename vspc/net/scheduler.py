@@ -85,7 +85,9 @@ FLOOD = f"it exceeded the limits of an unidentified connection for {PATIENCE:g} 
 
 
 class Share:
-    """One connection's part of each turn. `proven`: its peer is identified or logged in."""
+    """One connection's part of each turn. `proven`: its peer is identified or logged in; `waiting`:
+    it waits for a later turn.
+    """
 
     __slots__ = (
         "_busy_until",
@@ -100,6 +102,7 @@ class Share:
         "_work",
         "host",
         "proven",
+        "waiting",
     )
 
     def __init__(self, scheduler: "Scheduler", host: str) -> None:
@@ -109,15 +112,11 @@ class Share:
         self._turn = -1  # the last one in which it worked
         self._left = self._half = 0.0  # events left in that turn; half of what it began with
         self._busy_until = 0
+        self.waiting = False
         self._work: Callable[[], None] | None = None
         self._over_since = self._over_at = -math.inf
         self._overs = 0  # turns in which it was over its share
         self._is_over = False  # whether it waits because of that
-
-    @property
-    def waiting(self) -> bool:
-        """Whether it waits for a later turn."""
-        return self._work is not None
 
     @property
     def floods(self) -> bool:
@@ -127,7 +126,7 @@ class Share:
     def open(self) -> bool:
         """Whether what has just arrived may be worked on now; if not, call `wait`."""
         scheduler = self._scheduler
-        if self._work is not None or scheduler.left <= (0 if self.proven else RESERVED_FOR_PROVEN):
+        if self.waiting or scheduler.left <= (0 if self.proven else RESERVED_FOR_PROVEN):
             return False
         if self._turn == scheduler.turn:
             return self._left > 0
@@ -169,14 +168,14 @@ class Share:
             self._overs += 1
             if not self._is_patient():
                 return False
-        self._work = work
+        self._work, self.waiting = work, True
         scheduler.enter(self, late=over or scheduler.turn < self._busy_until)
         return True
 
     def leave(self) -> None:
         """It waits no longer."""
-        if self._work is not None:
-            self._work = None
+        if self.waiting:
+            self._work, self.waiting = None, False
             self._scheduler.remove(self)
 
     def served_in(self, turn: int) -> bool:
@@ -187,7 +186,7 @@ class Share:
         """Its turn has come, for `most` events; `late`: it is over its share, or was one of the
         last times. Who keeps to it from then on is one of the others after `BUSY_TURNS`.
         """
-        work, self._work = self._work, None
+        work, self._work, self.waiting = self._work, None, False
         self._scheduler.waiting -= 1
         self._begin_turn()
         if late:
@@ -200,7 +199,7 @@ class Share:
 
     def _begin_turn(self) -> None:
         self._turn = self._scheduler.turn
-        self._left = self._scheduler.share_of_turn(self.proven)
+        self._left = self._scheduler.events[self.proven]
         self._half = self._left / 2
 
     def _is_patient(self) -> bool:
@@ -267,6 +266,8 @@ class Scheduler:
         self.seconds = seconds
         self.turn = 0
         self.left: float = TURN_EVENTS  # events that are left in this turn
+        # Events of one connection in a turn: of one that is not proven, and of one that is.
+        self.events: tuple[float, float] = (EVENTS_UNPROVEN, EVENTS)
         self._late = _Queue()  # over their own share
         self._fresh = _Queue()  # not over it, proven
         self._new = _Queue()  # not over it, not proven
@@ -283,6 +284,7 @@ class Scheduler:
     def stop(self) -> None:
         """The server stops: what waits is worked on now, and nothing waits any more."""
         self._stopped = True
+        self.events = math.inf, math.inf
         self.turn = 1 << 62
         self.left = math.inf
         for queue in (self._fresh, self._new, self._late):
@@ -290,12 +292,6 @@ class Scheduler:
                 share.serve(math.inf, late=False)
 
     # For shares
-
-    def share_of_turn(self, proven: bool) -> float:
-        """Events of one connection in this turn."""
-        if self._stopped:
-            return math.inf
-        return EVENTS if proven else EVENTS_UNPROVEN
 
     def enter(self, share: Share, late: bool) -> None:
         """`share` waits."""

@@ -4,7 +4,7 @@ RFC 855 and 1143 (the table itself is `vspc.wire.qmethod`), and TIMING-MARK (RFC
 a question each time and never in the table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from twisted.conch.telnet import TelnetProtocol
@@ -82,15 +82,33 @@ class OptionsOwner(Protocol):
         """End the connection."""
 
 
-class OptionNegotiation:
-    """`states` and `marks` are those of a connection that another process had."""
+class OptionOpening:
+    """What one side wants from the start on: pairs of verb and option, as `OptionStates.want`. The
+    same for all connections of a kind, so that it is worked out once: `said` is what they begin
+    with, `states` where they stand then.
+    """
 
-    __slots__ = ("_bucket", "_owner", "_requests", "marks", "states")
+    def __init__(self, wanted: Iterable[tuple[int, int]]) -> None:
+        self.states = OptionStates()
+        self.said = b"".join(
+            telnet.negotiation(verb, number)
+            for wish, number in wanted
+            if (verb := self.states.want(wish, number)) is not None
+        )
+
+
+class OptionNegotiation:
+    """`states` and `marks` are those of a connection that another process had. `heard`: the peer
+    has negotiated.
+    """
+
+    __slots__ = ("_bucket", "_owner", "_requests", "heard", "marks", "states")
 
     def __init__(self, owner: OptionsOwner, states: OptionStates, marks: int) -> None:
         self._owner = owner
         self.states = states
         self.marks = marks  # DO TIMING-MARKs without an answer
+        self.heard = False
         self._bucket = TokenBucket(NEGOTIATION_RATE, NEGOTIATIONS)
         self._requests: dict[tuple[bool, int], list[Deferred[bool]]] = {}
 
@@ -108,6 +126,7 @@ class OptionNegotiation:
 
     def received(self, protocol: LineProtocol, event: telnet.Negotiation, now: float) -> None:
         """The peer sent it."""
+        self.heard = True
         answers = event.option == telnet.TIMING_MARK and event.verb in (telnet.WILL, telnet.WONT)
         if answers and self.marks:
             # Not counted as a storm: a long paste asks this hundreds of times.
@@ -162,17 +181,11 @@ class OptionNegotiation:
             self._requests.setdefault((ours, number), []).append(outcome)
         return outcome
 
-    def want(self, *wanted: tuple[int, int]) -> None:
-        """Want what each pair of verb and option says, as `request`; nobody waits for the outcome.
-        What is to be sent is one piece.
-        """
-        sent = [
-            telnet.negotiation(verb, number)
-            for wish, number in wanted
-            if (verb := self.states.want(wish, number)) is not None
-        ]
-        if sent:
-            self._owner.write_encoded(b"".join(sent))
+    def begin(self, opening: OptionOpening) -> None:
+        """Every option is off: want those of `opening`. Nobody waits for the outcome."""
+        self.states = opening.states.copy()
+        if opening.said:
+            self._owner.write_encoded(opening.said)
 
     def ask_timing_mark(self) -> None:
         """Send DO TIMING-MARK: a question that every telnet peer answers."""

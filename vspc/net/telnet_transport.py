@@ -102,7 +102,8 @@ class LineTransport(TelnetTransport):
         # Called when what has come is worked on, as far as it will be in this turn; with True if
         # more than data was among it.
         self.on_progress: Callable[[bool], None] | None = None
-        self.on_traffic: Callable[[], None] | None = None  # called for everything that comes
+        # Called for everything that comes, as long as it returns True.
+        self.on_traffic: Callable[[], bool] | None = None
 
     @property
     def value(self) -> TransportState:
@@ -136,15 +137,16 @@ class LineTransport(TelnetTransport):
             if not self.share.spend() and not self.share.waiting:
                 self._wait()
             return
-        if self.on_traffic is not None:
-            self.on_traffic()
+        if self.on_traffic is not None and not self.on_traffic():
+            self.on_traffic = None
         self.received += len(data)
         decoder = self._decoder
         if not self.share.open():
             decoder.receive(data)
             if not self.share.waiting:
                 self._wait()
-            self._report_progress()
+            if self.on_progress is not None:
+                self._report_progress()
         elif decoder.idle and b"\xff" not in data:
             try:  # as `guard` does; nearly everything that VMs send goes this way
                 self._protocol.dataReceived(data)
@@ -162,18 +164,28 @@ class LineTransport(TelnetTransport):
         """Work on what has come, as far as the share of this turn goes; the rest waits."""
         share, decoder = self.share, self._decoder
         only_break = self.protocol is not None and self.protocol.only_break
+        after_command = False  # others may follow it
         while more and not self._closing:
-            if only_break and share.has(telnet.RUN) and (run := decoder.run()) is not None:
+            if after_command and share.has(telnet.RUN) and (run := decoder.run()) is not None:
                 self._add(run.data)
                 more = share.spend(run.commands)
                 continue
             event = decoder.next_event()
             if event is None:
                 break
-            self.guard(_HANDLERS[type(event)], self, event)
+            kind = type(event)
+            after_command = only_break and kind is Command
+            try:  # as `guard` does
+                if self._undelivered and kind is not Data and kind is not Command:
+                    self._flush()
+                _HANDLERS[kind](self, event)
+            except Exception:
+                self._log.failure("line-defect")
             more = share.spend()
-        self._flush()
-        self._report_progress()
+        if self._undelivered:
+            self._flush()
+        if self.on_progress is not None:
+            self._report_progress()
         if not (more or self._closing or share.waiting):
             self._wait()
         if share.waiting:
@@ -186,8 +198,8 @@ class LineTransport(TelnetTransport):
 
     def _report_progress(self) -> None:
         altered, self._altered = self._altered, False
-        if self.on_progress is not None:
-            self.guard(self.on_progress, altered)
+        assert self.on_progress is not None
+        self.guard(self.on_progress, altered)
 
     def _wait(self) -> None:
         """Read nothing more until the share of a later turn."""
@@ -218,16 +230,16 @@ class LineTransport(TelnetTransport):
 
     def _flush(self) -> None:
         """Deliver all data up to here: what comes now has its place behind it."""
-        if self._undelivered:
-            data, self._undelivered = self._undelivered, []
-            self.guard(self._protocol.dataReceived, data[0] if len(data) == 1 else b"".join(data))
+        data, self._undelivered = self._undelivered, []
+        self.guard(self._protocol.dataReceived, data[0] if len(data) == 1 else b"".join(data))
 
     def _data(self, event: Data) -> None:
         self._add(event.data, event.doubled)
 
     def _command(self, event: Command) -> None:
         if not self._protocol.only_break or event.code == telnet.BRK:
-            self._flush()
+            if self._undelivered:
+                self._flush()
         elif event.code in telnet.IDLE:
             return
         self._altered = True
@@ -235,11 +247,12 @@ class LineTransport(TelnetTransport):
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
     def _subnegotiation(self, event: Subnegotiation) -> None:
-        self._flush()
+        share = self.share
         if len(event.body) >= SUBNEGOTIATION_BYTES:
-            self.share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
+            share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
         self._altered = True
-        self.surcharge(SUBNEGOTIATION)
+        if share.proven:
+            self.surcharge(SUBNEGOTIATION)
         self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
     def surcharge(self, events: int) -> None:
@@ -250,11 +263,9 @@ class LineTransport(TelnetTransport):
             self.share.spend(events - 1)
 
     def _malformed(self, event: Malformed) -> None:
-        self._flush()
         self._protocol.dropped(event.what)
 
     def _overlong(self, event: Overlong) -> None:
-        self._flush()
         limit = telnet.MAX_SUBNEGOTIATION
         self.fail(f"a subnegotiation of option {event.option} over {limit} bytes")
 
@@ -265,9 +276,9 @@ class LineTransport(TelnetTransport):
         self.abortConnection()
 
     def _negotiation(self, event: Negotiation) -> None:
-        self._flush()
         self._altered = True
-        self.surcharge(NEGOTIATION)
+        if self.share.proven:
+            self.surcharge(NEGOTIATION)
         self.negotiation.received(self._protocol, event, self._now())
 
     # Options

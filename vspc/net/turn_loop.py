@@ -140,22 +140,35 @@ class GatheringConnection(tcp.Server):
         self._waits = True
         super().startWriting()  # type: ignore[no-untyped-call]
 
+    def write(self, data: bytes) -> None:
+        """As Twisted's, which makes six calls of it; each answer to a VM, and each line for a
+        program, comes this way.
+        """
+        if data and self.connected and not self._writeDisconnected:
+            self._tempDataBuffer.append(data)
+            self._tempDataLen += len(data)
+            if self.producer is not None:
+                self._maybePauseProducer()  # type: ignore[no-untyped-call]
+            if not (self._waits or self.turn_loop.add(self)):
+                self.wait()
+
     def send(self) -> None:
-        """Write what there is; what the socket does not take waits."""
-        if self._calls_others:
+        """Write what there is; what the socket does not take waits for it, and so does what Twisted
+        has to do next: more than writing, if something follows from having written all, or if the
+        connection has failed.
+        """
+        producer = self.producer
+        resumes = producer is not None and (self.producerPaused or not self.streamingProducer)
+        if resumes or self.disconnecting or self._writeDisconnecting or self.dataBuffer:
             self.wait()
             return
-        failed = isinstance(self.doWrite(), Exception)  # type: ignore[no-untyped-call]
-        if failed or self._has_more:
+        data = b"".join(self._tempDataBuffer)
+        try:
+            sent = self.socket.send(data)
+        except OSError:
             self.wait()
-
-    @property
-    def _calls_others(self) -> bool:
-        """Whether more than writing follows from having written all."""
-        if self.producer is not None and (self.producerPaused or not self.streamingProducer):
-            return True
-        return bool(self.disconnecting or self._writeDisconnecting)
-
-    @property
-    def _has_more(self) -> bool:
-        return bool(self.connected and (self.dataBuffer or self._tempDataLen))
+            return
+        self._tempDataBuffer, self._tempDataLen = [], 0
+        if sent < len(data):
+            self.dataBuffer, self.offset = data, sent
+            self.wait()

@@ -86,7 +86,13 @@ class OptionStates:
             side, option, value = state[at : at + _SAVED]
             if side > 1 or not NO < value <= WANTYES_OPPOSITE:
                 raise ValueError("not the state of an option table")
-            self._side(not side)[option] = value
+            (self._him if side else self._us)[option] = value
+
+    def copy(self) -> "OptionStates":
+        """Another connection's that stands where this one does."""
+        made = OptionStates()
+        made._us[:], made._him[:], made._saved = self._us, self._him, self._saved
+        return made
 
     def to_bytes(self) -> bytes:
         """The state as a value: what is not off, three bytes each."""
@@ -103,7 +109,7 @@ class OptionStates:
 
     def enabled(self, ours: bool, option: int) -> bool:
         """Whether we do it, or with `ours` false the peer."""
-        return self._side(ours)[option] == YES
+        return (self._us if ours else self._him)[option] == YES
 
     def off(self, ours: bool, option: int) -> bool:
         """Whether it is not done, nor asked for without an answer."""
@@ -111,10 +117,7 @@ class OptionStates:
 
     def settled(self, ours: bool, option: int) -> bool:
         """Whether nothing that we asked for on that side is without its answer."""
-        return self._side(ours)[option] in (NO, YES)
-
-    def _side(self, ours: bool) -> bytearray:
-        return self._us if ours else self._him
+        return (self._us if ours else self._him)[option] in (NO, YES)
 
     def receive(self, verb: int, option: int, agree: bool) -> tuple[int | None, Effect | None]:
         """WILL, WONT, DO or DONT came; `agree` says whether we want an option that is offered.
@@ -133,7 +136,7 @@ class OptionStates:
         return self._step(verb in (WILL, WONT), option, given)[0]
 
     def _step(self, ours: bool, option: int, given: _Input) -> tuple[int | None, Effect | None]:
-        table = self._side(ours)
+        table = self._us if ours else self._him
         step = _TABLE.get((table[option], given))
         if step is None:
             return None, None

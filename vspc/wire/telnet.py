@@ -152,7 +152,7 @@ class Decoder:
     def receive(self, data: bytes) -> None:
         """`data` has arrived."""
         if not self._dead:
-            self._buffer = self.tail + data
+            self._buffer = self._buffer[self._at :] + data
             self._at = self._mixed = 0
 
     def take_rest(self) -> bytes:
@@ -163,11 +163,28 @@ class Decoder:
 
     def next_event(self) -> Event | None:
         """The next event, or None until more bytes arrive."""
-        event = self._decode()
-        if event is None and self._at:
+        buffer, at = self._buffer, self._at
+        if at < len(buffer) and buffer[at] != IAC:
+            return self._data()
+        follows = buffer[at + 1 : at + 3]
+        if follows:
+            code = follows[0]
+            if code == IAC:
+                return self._data()
+            if code == SB:
+                event = self._subnegotiation()
+                if event is not None:
+                    return event
+            elif code not in _VERBS:
+                self._at = at + 2
+                return Command(code)
+            elif len(follows) > 1:
+                self._at = at + 3
+                return Negotiation(code, follows[1])
+        if self._at:
             # A tail of one byte must not keep a chunk of 64 KiB alive until the next one.
-            self._buffer, self._at, self._mixed = self.tail, 0, 0
-        return event
+            self._buffer, self._at, self._mixed = self._buffer[self._at :], 0, 0
+        return None
 
     def run(self) -> DataRun | None:
         """Data up to and with at most `RUN` commands of `IDLE`; None if something else is next.
@@ -182,24 +199,6 @@ class Decoder:
         assert found is not None
         self._at = found.end()
         return DataRun(*_IDLE.subn(b"", buffer[start : self._at]))
-
-    def _decode(self) -> Event | None:
-        if self._at < len(self._buffer) and self._buffer[self._at] != IAC:
-            return self._data()
-        follows = self._buffer[self._at + 1 : self._at + 3]
-        if not follows:
-            return None
-        if follows[0] == IAC:
-            return self._data()
-        if follows[0] == SB:
-            return self._subnegotiation()
-        if follows[0] not in _VERBS:
-            self._at += 2
-            return Command(follows[0])
-        if len(follows) < 2:
-            return None
-        self._at += 3
-        return Negotiation(*follows)
 
     def _data(self) -> Data:
         """Data up to the next command, in events of about `PIECE` if 0xFFs are doubled in it."""

@@ -3,7 +3,7 @@
 RFC 856 (BINARY; without it RFC 854's NVT), RFC 858 (SGA), RFC 857 (ECHO), RFC 860 (TIMING-MARK).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from sys import intern
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from vspc.common.serial import ModemState, PortSettings
 from vspc.console.events import HOST_CLOSED
 from vspc.console.identity import Provenance
 from vspc.net.keepalive import unacknowledged
-from vspc.net.telnet_options import LineProtocol
+from vspc.net.telnet_options import LineProtocol, OptionOpening
 from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.mismatch import TLS_FAILED
@@ -63,6 +63,26 @@ class LineOption:
     received: Callable[[Any, bytes], None] | None = None
 
 
+class LineOptions(Iterable[LineOption]):
+    """The options of a layer and those below, in the order in which they are negotiated; `opening`
+    is what its lines begin with.
+    """
+
+    def __init__(self, *options: LineOption) -> None:
+        self._options = options
+        self._by_code = {each.code: each for each in options}
+        offered = [(telnet.WILL, each.code) for each in options if each.offered]
+        demanded = [(telnet.DO, each.code) for each in options if each.demanded]
+        self.opening = OptionOpening([*offered, *demanded])
+
+    def __iter__(self) -> Iterator[LineOption]:
+        return iter(self._options)
+
+    def find(self, code: int) -> LineOption:
+        """That option; one that is declined if it is not among them."""
+        return self._by_code.get(code) or LineOption(code)
+
+
 def host_of(address: IAddress | None) -> str:
     """The IP address of a peer without its port, v4-mapped as v4; "local" where it has none."""
     host = str(getattr(address, "host", "local"))
@@ -91,8 +111,8 @@ class BinaryLine(LineProtocol):
 
     transport: LineTransport  # type: ignore[assignment]
 
-    OPTIONS: ClassVar[tuple[LineOption, ...]]
-    """The options of this layer and those below, in the order in which they are negotiated."""
+    OPTIONS: ClassVar[LineOptions]
+    """The options of this layer and those below."""
 
     carries_break = True
     only_break = True
@@ -131,26 +151,13 @@ class BinaryLine(LineProtocol):
     def connectionMade(self) -> None:
         self.address = host_of(self.transport.getPeer())
         self.observer = self._observe(self)
-        self.transport.on_traffic = self._traffic
+        self.transport.on_traffic = self.observer.traffic
         if not self.continues:
             self.negotiate()
 
-    def _traffic(self) -> None:
-        if not self.observer.traffic():
-            self.transport.on_traffic = None
-
     def negotiate(self) -> None:
         """Offer and demand the options of this line, at its start."""
-        offered = [(telnet.WILL, each.code) for each in self.OPTIONS if each.offered]
-        demanded = [(telnet.DO, each.code) for each in self.OPTIONS if each.demanded]
-        self.transport.negotiation.want(*offered, *demanded)
-
-    def _option(self, option: bytes) -> LineOption:
-        code = option[0]
-        for each in self.OPTIONS:
-            if each.code == code:
-                return each
-        return LineOption(code)
+        self.transport.negotiation.begin(self.OPTIONS.opening)
 
     def dataReceived(self, data: bytes) -> None:
         if self.transport.negotiation.refuses(False, _BINARY):
@@ -163,22 +170,22 @@ class BinaryLine(LineProtocol):
         self.observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
 
     def enableLocal(self, option: bytes) -> bool:
-        return self._option(option).offered
+        return self.OPTIONS.find(option[0]).offered
 
     def enableRemote(self, option: bytes) -> bool:
-        found = self._option(option)
+        found = self.OPTIONS.find(option[0])
         return found.demanded if found.accept is None else found.accept(self)
 
     def disableLocal(self, option: bytes) -> None:
         """What we do has no state but the transport's."""
 
     def disableRemote(self, option: bytes) -> None:
-        found = self._option(option)
+        found = self.OPTIONS.find(option[0])
         if found.ended is not None:
             found.ended(self)
 
     def refused_remote(self, option: bytes) -> None:
-        found = self._option(option)
+        found = self.OPTIONS.find(option[0])
         if found.refused is not None:
             found.refused(self)
 
@@ -193,7 +200,7 @@ class BinaryLine(LineProtocol):
             self.observer.dropped(f"unknown telnet command {command[0]}")
 
     def unhandledSubnegotiation(self, option: bytes, body: bytes) -> None:
-        found = self._option(option)
+        found = self.OPTIONS.find(option[0])
         if found.received is not None:
             found.received(self, body)
         else:
@@ -284,7 +291,7 @@ class BinaryLine(LineProtocol):
             self.observer.handle(LineEvent.ALIVE)
 
 
-BinaryLine.OPTIONS = (
+BinaryLine.OPTIONS = LineOptions(
     LineOption(telnet.BINARY, offered=True, demanded=True, accept=BinaryLine._enter_binary),
     LineOption(telnet.SGA, offered=True, demanded=True),
     LineOption(telnet.ECHO, offered=True),

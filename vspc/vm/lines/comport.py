@@ -11,7 +11,7 @@ from attrs import define, frozen
 from vspc.common.serial import ModemState, PortSettings, modem_of
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import PORT_CHANGE
-from vspc.vm.lines.binary import BinaryLine, LineOption
+from vspc.vm.lines.binary import BinaryLine, LineOption, LineOptions
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineEvent
 from vspc.wire import comport, telnet
@@ -192,7 +192,7 @@ class ComPortLine(BinaryLine):
             self.observer.handle(LineEvent.FLOW_CHANGED)
 
 
-ComPortLine.OPTIONS = (
+ComPortLine.OPTIONS = LineOptions(
     *BinaryLine.OPTIONS,
     LineOption(
         telnet.COM_PORT,

@@ -16,7 +16,7 @@ from vspc.console.identity import PLAIN, Provenance
 from vspc.net.keepalive import unacknowledged
 from vspc.net.scheduler import FLOOD, Share
 from vspc.net.turn_reader import TurnReader
-from vspc.vm.lines.binary import BinaryLine, LineOption, host_of, why_lost
+from vspc.vm.lines.binary import BinaryLine, LineOption, LineOptions, host_of, why_lost
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.roles import LineEvent
@@ -47,7 +47,7 @@ class DialledTelnetLine(TelnetLine):
     """Telnet as a client speaks it: what echoes is the other end."""
 
 
-DialledTelnetLine.OPTIONS = (
+DialledTelnetLine.OPTIONS = LineOptions(
     *(each for each in TelnetLine.OPTIONS if each.code != telnet.ECHO),
     LineOption(telnet.ECHO, accept=lambda _line: True),
 )

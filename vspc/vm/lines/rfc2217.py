@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from vspc.common.clock import Clock, Timer
 from vspc.common.serial import LineState, ModemState, PortSettings
 from vspc.config.dialling import PortWishes
-from vspc.vm.lines.binary import LineOption
+from vspc.vm.lines.binary import LineOption, LineOptions
 from vspc.vm.lines.comport import BREAK_SECONDS, SIGNATURE, read_command
 from vspc.vm.lines.plain import DialledTelnetLine
 from vspc.vm.ports import LineObserver, VmLine
@@ -219,7 +219,7 @@ def _commands(wishes: PortWishes) -> Iterator[comport.Setting]:
         yield command if name in known else question
 
 
-Rfc2217Line.OPTIONS = (
+Rfc2217Line.OPTIONS = LineOptions(
     *DialledTelnetLine.OPTIONS,
     LineOption(
         telnet.COM_PORT, offered=True, accept=lambda _line: True, received=Rfc2217Line._received

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from vspc.config.dial_allow import NO_DIALS, DialAllow
 from vspc.console.events import RefusalKind
 from vspc.net.limits import TokenBucket
-from vspc.vm.lines.binary import LineOption, LineQuestion
+from vspc.vm.lines.binary import LineOption, LineOptions, LineQuestion
 from vspc.vm.lines.comport import ComPortLine, ComPortState, ComPortTerms
 from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.registration import Action, Registration, Report
@@ -83,20 +83,15 @@ class VMwareLine(ComPortLine):
 
     def _examine(self, data: bytes) -> None:
         """Is the peer a VM's host? A host begins with telnet."""
+        if self.transport.negotiation.heard:
+            self.opening = None
+            return
         opening = (self.opening or b"") + data[:DECIDED]
         self.opening = opening if len(opening) < DECIDED else None
         spoken = recognise(opening)
         if spoken is not None:
             self.opening = None
             self.observer.other_protocol(spoken)
-
-    def enableLocal(self, option: bytes) -> bool:
-        self.opening = None
-        return super().enableLocal(option)
-
-    def enableRemote(self, option: bytes) -> bool:
-        self.opening = None
-        return super().enableRemote(option)
 
     # The extension
 
@@ -241,7 +236,7 @@ def _answers_question(body: bytes) -> bool:
     return body[:1] == _VC_UUID or body == _NO_VC_UUID
 
 
-VMwareLine.OPTIONS = (
+VMwareLine.OPTIONS = LineOptions(
     *ComPortLine.OPTIONS,
     LineOption(
         telnet.VMWARE,
