@@ -9,6 +9,7 @@ the VM's other lines whether the VM is at another host.
 import hashlib
 from collections.abc import Iterable, Sequence
 from enum import Enum, IntEnum
+from functools import cached_property
 from itertools import count
 from sys import intern
 
@@ -51,7 +52,7 @@ class Claim:
     port_label: str | None = None
     remote: RemoteUri | None = None
 
-    @property
+    @cached_property
     def identity(self) -> "Identity":
         """(zone, first usable of the UUIDs, else address and name)."""
         if self.uuid is not None:
@@ -68,7 +69,7 @@ class Claim:
         value = f"{own.value} {self.name}" + (f"~{number}" if number > 1 else "")
         return Identity(own.zone, own.kind, value, duplicate=True)
 
-    @property
+    @cached_property
     def port_key(self) -> str:
         """What ports of one VM differ in, as far as they do: the label, else the whole URI."""
         # Interned: most VMs have the same, and each console keeps its own.
@@ -104,7 +105,13 @@ def next_free(taken: Iterable[int]) -> int:
     return next(n for n in count(1) if n not in numbers)
 
 
-class OldLine(Enum):
+class _Key(Enum):
+    """Hashed by identity: the tables are asked several times for each line that comes."""
+
+    __hash__ = object.__hash__
+
+
+class OldLine(_Key):
     """What we know of the line that a console already has."""
 
     GONE = "gone"  # there is none, or it was closed
@@ -114,7 +121,7 @@ class OldLine(Enum):
     MIGRATING = "migrating"
 
 
-class Verdict(Enum):
+class Verdict(_Key):
     """What becomes of the new line."""
 
     JOIN = "join"  # the console has no line: it is this one's
@@ -128,7 +135,7 @@ class Verdict(Enum):
     REFUSE = "refuse"  # a plain listener has one console, and a VM at most so many ports
 
 
-class Takeover(Enum):
+class Takeover(_Key):
     """How far a new line from another host is trusted in a zone (contract, `takeover`)."""
 
     PROBE = "probe"  # it takes over where the old line does not answer

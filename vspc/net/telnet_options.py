@@ -155,8 +155,8 @@ class OptionNegotiation:
             self._owner.guard(protocol.disableLocal if ours else protocol.disableRemote, option)
         elif effect is Effect.REFUSED and not ours:
             self._owner.guard(protocol.refused_remote, option)
-        if effect is not None and self.states.settled(ours, number):
-            for request in self._requests.pop((ours, number), ()) if self._requests else ():
+        if effect is not None and self._requests and self.states.settled(ours, number):
+            for request in self._requests.pop((ours, number), ()):
                 request.callback(self.states.enabled(ours, number))
 
     def refuses(self, ours: bool, option: bytes) -> bool:

@@ -247,13 +247,14 @@ class LineTransport(TelnetTransport):
         self._protocol.unhandledCommand(bytes((event.code,)), None)
 
     def _subnegotiation(self, event: Subnegotiation) -> None:
-        share = self.share
+        share, protocol = self.share, self.protocol
+        assert protocol is not None
         if len(event.body) >= SUBNEGOTIATION_BYTES:
             share.spend(len(event.body) // SUBNEGOTIATION_BYTES)
         self._altered = True
         if share.proven:
             self.surcharge(SUBNEGOTIATION)
-        self._protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
+        protocol.unhandledSubnegotiation(bytes((event.option,)), event.body)
 
     def surcharge(self, events: int) -> None:
         """What one event costs, less the one that it has counted as. A peer that is not identified
@@ -279,7 +280,9 @@ class LineTransport(TelnetTransport):
         self._altered = True
         if self.share.proven:
             self.surcharge(NEGOTIATION)
-        self.negotiation.received(self._protocol, event, self._now())
+        protocol = self.protocol
+        assert protocol is not None
+        self.negotiation.received(protocol, event, self._now())
 
     # Options
 

@@ -82,10 +82,12 @@ class GuardedFactory(Factory):
         self._inner.doStop()  # type: ignore[no-untyped-call]
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        if self._filter.is_balancer(host_of(addr)):
-            refuse = partial(self._refuse, RefusalKind.BALANCER, host_of(addr))
-            return ProxiedConnection(self._let_in, self._server.clock.call_later, refuse)
-        return self._let_in(addr)
+        host = host_of(addr)
+        if self._filter.is_balancer(host):
+            refuse = partial(self._refuse, RefusalKind.BALANCER, host)
+            let_in = self._let_real_source_in
+            return ProxiedConnection(let_in, self._server.clock.call_later, refuse)
+        return self._let_in(host, addr)
 
     def _refuse(self, kind: RefusalKind, host: str, reason: str, event: str = "vm-refused") -> None:
         self._filter.refuse(event, host, reason=reason)
@@ -94,9 +96,11 @@ class GuardedFactory(Factory):
     def _publish(self, kind: RefusalKind, host: str, reason: str, hint: str = "") -> None:
         self._server.roster.publish(VmRefused(host, "", reason, hint, kind=kind))
 
-    def _let_in(self, addr: IAddress | None) -> Protocol | None:
-        """`addr` is where the connection really comes from."""
-        host = host_of(addr)
+    def _let_real_source_in(self, addr: IAddress | None) -> Protocol | None:
+        return self._let_in(host_of(addr), addr)
+
+    def _let_in(self, host: str, addr: IAddress | None) -> Protocol | None:
+        """`addr` is where the connection really comes from, `host` the address in it."""
         if not self._filter.permits(host, self._listener):
             reason = f"not allowed to connect to {self._listener}"
             hint = self._filter.network_of(host)
