@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, setters
 
 from vspc.common.files import Disk
 from vspc.log import description, segments
@@ -40,7 +40,7 @@ HEADS = 8
 """Segments that are asked whose they are where nothing else says it."""
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=setters.NO_OP)  # each record sets five: nothing is converted again
 class ConsoleLog:
     """The log of the console `id` (8 bytes) in the directory `place`, which is made when it
     `begun`: output came, or an operator acted on it.

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, setters
 
 from vspc.common.files import Disk
 from vspc.log import index
@@ -24,7 +24,7 @@ from vspc.log.index import MAGIC, Index, lay_out
 from vspc.log.records import DATA, Record, UnknownVersion
 
 
-@define(eq=False)
+@define(eq=False, on_setattr=setters.NO_OP)
 class Segment:
     """What is known of one segment without reading it. Times are microseconds since 1970."""
 
