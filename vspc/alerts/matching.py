@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import re2
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from vspc.common.text import plain_lines
 
@@ -141,10 +141,13 @@ class LineMatcher:
 
     def feed(self, piece: Piece) -> list[FoundLine]:
         """What `piece` completes."""
+        console_id, offset, data, wanted = piece.console_id, piece.offset, piece.data, piece.wanted
+        if len(data) <= BLOCK:
+            return self._feed(piece)
         found = list[FoundLine]()
-        for start in range(0, len(piece.data), BLOCK):
-            data = piece.data[start : start + BLOCK]
-            found += self._feed(evolve(piece, offset=piece.offset + start, data=data))
+        for start in range(0, len(data), BLOCK):
+            block = data[start : start + BLOCK]
+            found += self._feed(Piece(console_id, offset + start, block, wanted))
         return found
 
     def _feed(self, piece: Piece) -> list[FoundLine]:
@@ -158,7 +161,8 @@ class LineMatcher:
         seen = frozenset[int]() if held is None else held.found
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if cut:
-            block = Piece(piece.console_id, start, data[:cut], piece.wanted)
+            is_all = data is piece.data and cut == len(data)
+            block = piece if is_all else Piece(piece.console_id, start, data[:cut], piece.wanted)
             found += self._look(block, seen)
             seen = frozenset()
         if len(data) - cut >= LINE_LIMIT:
