@@ -204,8 +204,8 @@ class LateObserver(OutputObserver):
     def when_written(self, console_id: str, call: Callable[[int, int], None]) -> None:
         self.target.when_written(console_id, call)
 
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
-        self.target.output(console_id, offset, data)
+    def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
+        self.target.output(console_id, offset, data, at)
 
     def lost(self, console_id: str, start: int, end: int, why: str) -> None:
         self.target.lost(console_id, start, end, why)

@@ -24,7 +24,7 @@ class Inner(OutputObserver):
     def __init__(self) -> None:
         self.got: list[bytes] = []
 
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
+    def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
         self.got.append(data)
 
 
@@ -79,7 +79,7 @@ class ScannerTest(SynchronousTestCase):
 
     def say(self, *data: bytes, console: str = "a", at: int = 0) -> None:
         for piece in data:
-            self.scanner.output(console, at, piece)
+            self.scanner.output(console, at, piece, 0.0)
             at += len(piece)
 
 
@@ -189,7 +189,7 @@ class Batches(ScannerTest):
 
         self.scanner.use(Search(PatternSet(["x"]), lambda _id: frozenset({0}), found))
         for number in range(2 * TURN + 1):
-            self.scanner.output(str(number), 0, b"x\n")
+            self.scanner.output(str(number), 0, b"x\n", 0.0)
         self.later()
         self.say(b"x\n", console="last")
         self.assertEqual(told, [TURN])

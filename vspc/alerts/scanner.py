@@ -152,9 +152,9 @@ class OutputScanner(OutputObserver):
     def input(self, console_id: str, data: bytes) -> None:
         self._inner.input(console_id, data)
 
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
+    def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
         """`data` came from the VM."""
-        self._inner.output(console_id, offset, data)
+        self._inner.output(console_id, offset, data, at)
         wanted = self._wanted.get(console_id)
         if wanted is None:
             wanted = self._wanted[console_id] = self._search.select(console_id)
@@ -172,10 +172,11 @@ class OutputScanner(OutputObserver):
             if not self._waiting:
                 self._begin_soon()
             waiting = self._waiting[console_id] = _Waiting(wanted)
+        size = len(data)
         waiting.wanted = wanted
         waiting.pieces.append((offset, data))
-        waiting.size += len(data)
-        self._size += len(data)
+        waiting.size += size
+        self._size += size
         while waiting.size > self._each or (self._size > self._total and waiting.size):
             self._skip(console_id, waiting)
         if self._size >= BATCH_SIZE and not (self._is_busy or self._rests):

@@ -48,8 +48,8 @@ class OutputObserver:
         console replaces the one before.
         """
 
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
-        """The VM sent `data`, from `offset`."""
+    def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
+        """The VM sent `data`, from `offset`; it came `at`, in seconds since 1970."""
 
     def lost(self, console_id: str, start: int, end: int, why: str) -> None:
         """What the VM sent from `start` to `end` (exclusive) was not kept, because of `why`."""

@@ -5,6 +5,7 @@ nothing until they read, so that memory has one bound however many are watching.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -25,9 +26,14 @@ class Budget:
     total: int = TOTAL
     used: int = field(default=0, init=False)
     _rings: "OrderedDict[History, None]" = field(factory=OrderedDict, init=False)
+    # The history, which has memory, is now the one that grew last.
+    touch: Callable[["History"], None] = field(init=False)
 
-    def touch(self, history: "History") -> None:
-        """`history` is now the one that grew last."""
+    def __attrs_post_init__(self) -> None:
+        self.touch = self._rings.move_to_end
+
+    def enter(self, history: "History") -> None:
+        """`history` is to have memory, and is now the one that grew last."""
         self._rings[history] = None
         self._rings.move_to_end(history)
 
@@ -78,22 +84,22 @@ class History:
 
     def append(self, data: bytes) -> None:
         """Keep `data`; what no longer fits is forgotten, oldest first; all, if memory runs out."""
-        count, end = len(data), self.end + len(data)
+        ring, start, end = self._ring, self.start, self.end
+        count, size = len(data), len(ring)
+        at, after = end & (size - 1), end + count
         try:
-            ring = self._ring
-            size = len(ring)
-            at = self.end & (size - 1) if size else 0
-            has_room = end - self.start <= size or size == self._limit
-            if has_room and at + count <= size:  # nearly all that VMs send
+            if at + count <= size > 0 and (after - start <= size or size == self._limit):
+                ring[at : at + count] = data  # nearly all that VMs send
                 self._budget.touch(self)
-                ring[at : at + count] = data
             else:
                 self._make_room(count)
-                self._wrap(data, end)
-            self.start = max(self.start, end - len(self._ring))
+                self._wrap(data, after)
+                size = len(self._ring)
+            if after - size > start:
+                self.start = after - size
         except MemoryError:
-            self.start = end
-        self.end = end
+            self.start = after
+        self.end = after
 
     def _wrap(self, data: bytes, end: int) -> None:
         """Write the last of `data`, up to the offset `end`, in two pieces where the ring ends."""
@@ -106,7 +112,7 @@ class History:
             self._ring[: len(kept) - first] = kept[first:]
 
     def _make_room(self, count: int) -> None:
-        self._budget.touch(self)
+        self._budget.enter(self)
         needed = self.end - self.start + count
         if needed <= len(self._ring) or len(self._ring) == self._limit:
             return

@@ -105,13 +105,14 @@ class VmLink:
 
     def output(self, data: bytes) -> None:
         """The VM sent `data`."""
-        console = self._console
-        self.bytes_from_vm += len(data)
-        self._context.counts.from_vm += len(data)
-        self.last_output = self._context.clock.wall()
+        console, context, count = self._console, self._context, len(data)
+        history = console.history
+        self.bytes_from_vm += count
+        context.counts.from_vm += count
+        self.last_output = at = context.clock.wall()
         if not console.quarantined:
-            self._context.observer.output(console.id, console.history.end, data)
-        console.history.append(data)
+            context.observer.output(console.id, history.end, data, at)
+        history.append(data)
         console.attachments.mark()
 
     def output_lost(self, count: int, why: str) -> None:

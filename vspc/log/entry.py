@@ -66,12 +66,16 @@ class RecorderEntry:
         if call is not None and self.gap is None:
             call(self.complete_from, self.end)
 
+    def is_short(self) -> bool:
+        """Whether what is announced beyond `end` is too little."""
+        return self.end + self.ahead // 2 > self.announced
+
     def reserve(self, now: float, size: int, failing: bool) -> bool:
         """Whether `reserved` and `announced` have to be written anew: they are moved ahead of
         `end`, by the rate of output. `now` is in seconds of a clock that is never set back, `size`
         is the number of bytes that came just now.
         """
-        if self.end + self.ahead // 2 <= self.announced:
+        if not self.is_short():
             return False
         fast = now - self.reserved_at < 1
         ahead = self.ahead * 2 if fast else SMALLEST_AHEAD

@@ -22,7 +22,7 @@ from vspc.console.pen_events import PenJoined
 from vspc.log.description import about
 from vspc.log.entry import RecorderEntry, Reserves, Resting
 from vspc.log.markers import STOPPED, Reconnections, TypedInput, markers
-from vspc.log.records import ABOUT, DATA, Record, gap, marker, reserve
+from vspc.log.records import ABOUT, DATA, Record, gap, marker, new_record, reserve
 from vspc.log.writer import Batch
 
 BATCH_TIME = 0.02
@@ -48,10 +48,22 @@ TOO_SLOW = "the disk was too slow or full"
 
 @frozen
 class LogBounds:
-    """What may wait; tests make it smaller."""
+    """What may wait; tests make it smaller. A line rests while over `enough` of its console waits,
+    or over `few` while half of `total` does.
+    """
 
     each: int = QUEUE_EACH
     total: int = QUEUE
+    enough: int = field(init=False)
+    few: int = field(init=False)
+
+    @enough.default
+    def _half(self) -> int:
+        return self.each // 2
+
+    @few.default
+    def _part(self) -> int:
+        return self.enough // CROWDED
 
 
 @frozen
@@ -145,13 +157,40 @@ class LogRecorder(OutputObserver):
         if not entry.queued:
             entry.announce_written()
 
-    def output(self, console_id: str, offset: int, data: bytes) -> None:
+    def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
         """`data` came from the VM."""
         if not self.is_logged(console_id):
             return
         if self.record_input:
             self._typed_input.output(console_id, data)
-        self._keep(console_id, offset, data)
+        entry = self._entries.get(console_id) or self._entry(console_id)
+        size, begun, end = len(data), entry.begun, entry.end
+        if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
+            self._begin_gap(entry, end if begun else offset)
+            entry.end = offset + size
+            with suppress(MemoryError):  # the next byte writes it
+                self._reserve(entry, size)
+            return
+        try:
+            record = new_record((DATA, entry.id, offset, round(at * 1e6), data))
+            if entry.gap is not None or offset > end:
+                self._end_gap(entry, offset)
+            entry.end, entry.begun = offset + size, True
+            if entry.is_short():
+                self._reserve(entry, size)
+            self._add(entry, record)
+        except MemoryError:
+            self._begin_gap(entry, end if begun else offset)
+            entry.end = offset + size
+        if entry.queued > self.bounds.few and entry.queued > self._enough() and not self.failing():
+            self._rest(entry, console_id)
+
+    def _rest(self, entry: RecorderEntry, console_id: str) -> None:
+        console = self.find(console_id)
+        if console is not None:
+            self._resting.begin(console)
+            entry.rests = True
+        self.flush()
 
     def lost(self, console_id: str, start: int, end: int, why: str) -> None:
         """What came from the VM from `start` to `end` (exclusive) was not kept: a gap."""
@@ -164,51 +203,17 @@ class LogRecorder(OutputObserver):
         entry.end = entry.complete_from = end
         self._reserve(entry, end - start)
         text = f"{why}: {end - start} bytes"
-        self._add(entry, gap(entry.id, start, end, self._now(), text), 0)
+        self._add(entry, gap(entry.id, start, end, self._now(), text))
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it is echoed is recorded, if `record_input`."""
         if self.record_input and self.is_logged(console_id):
             self._typed_input.input(console_id, data)
 
-    def _keep(self, console_id: str, offset: int, data: bytes) -> None:
-        entry = self._entry(console_id)
-        size, start = len(data), max(entry.end, 0) if entry.begun else offset
-        if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
-            self._begin_gap(entry, start)
-            entry.end = offset + size
-            with suppress(MemoryError):  # the next byte writes it
-                self._reserve(entry, size)
-            return
-        try:
-            record = Record(DATA, entry.id, offset, self._output_time(console_id), data)
-            if entry.gap is not None or offset > entry.end:
-                self._end_gap(entry, offset)
-            entry.end = offset + size
-            entry.begun = True
-            self._reserve(entry, size)
-            self._add(entry, record, size)
-        except MemoryError:
-            self._begin_gap(entry, start)
-            entry.end = offset + size
-        if entry.queued > self._enough and not self.failing():
-            console = self.find(console_id)
-            if console is not None:
-                self._resting.begin(console)
-                entry.rests = True
-            self.flush()
-
-    def _output_time(self, console_id: str) -> int:
-        """That of the console: `last_output` is the same after a restart, to the millisecond."""
-        console = self.find(console_id)
-        at = None if console is None else console.link.last_output
-        return self._now() if at is None else round(at * 1e6)
-
-    @property
     def _enough(self) -> int:
         """Bytes of a console that wait, over which its line rests."""
-        enough = self.bounds.each // 2
-        return enough if self.queued <= self.bounds.total // 2 else enough // CROWDED
+        bounds = self.bounds
+        return bounds.enough if self.queued <= bounds.total // 2 else bounds.few
 
     def _entry(self, console_id: str) -> RecorderEntry:
         entry = self._entries.get(console_id)
@@ -229,7 +234,7 @@ class LogRecorder(OutputObserver):
             self._hurry()
 
     def _write_reserve(self, entry: RecorderEntry) -> None:
-        self._add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()), 0)
+        self._add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()))
 
     def _begin_gap(self, entry: RecorderEntry, start: int) -> None:
         """What follows is not kept, until something can be again."""
@@ -241,7 +246,7 @@ class LogRecorder(OutputObserver):
         start = entry.end if entry.gap is None else entry.gap
         if offset > start:
             text = f"{TOO_SLOW}: {offset - start} bytes"
-            self._add(entry, gap(entry.id, start, offset, self._now(), text), 0)
+            self._add(entry, gap(entry.id, start, offset, self._now(), text))
             self.gap_bytes += offset - start
             entry.begun = True
             entry.complete_from = offset
@@ -250,8 +255,8 @@ class LogRecorder(OutputObserver):
 
     # Batches
 
-    def _add(self, entry: RecorderEntry, record: Record, size: int) -> None:
-        size += len(record.payload) - size + 64  # what it takes in memory, about
+    def _add(self, entry: RecorderEntry, record: Record) -> None:
+        size = len(record.payload) + 64  # what it takes in memory, about
         share = self._shares.setdefault(entry, 0)
         counted = self._size + size, self.queued + size, entry.queued + size, share + size
         self._batch.append(record)  # all or nothing, if memory runs out
@@ -306,13 +311,13 @@ class LogRecorder(OutputObserver):
     def _written(self, shares: dict[RecorderEntry, int], size: int) -> None:
         self._put_at.popleft()
         self.queued -= size
-        enough = self._enough // 2
+        enough = self._enough() // 2
         for entry, share in shares.items():
             entry.queued -= share
             if entry.rests and entry.queued <= enough:
                 self._resting.caught_up(entry.id.hex())
                 entry.rests = False
-            if not entry.queued:
+            if not entry.queued and entry.on_written is not None:
                 entry.announce_written()
         # The gap of a console without further output ends, too.
         for entry in list(self._gaps):
@@ -393,7 +398,7 @@ class LogRecorder(OutputObserver):
     def _write_about(self, entry: RecorderEntry, text: str) -> None:
         if hash(text) != entry.about:
             entry.about = hash(text)
-            self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()), 0)
+            self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()))
 
     def note(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         """Put an operator's words at this place; False if the log takes none now."""
@@ -406,5 +411,5 @@ class LogRecorder(OutputObserver):
         if entry.queued > self.bounds.each or self.queued > self.bounds.total:
             return False
         entry.begun = entry.begun or kind not in OF_LINES
-        self._add(entry, marker(kind, entry.id, entry.end, self._now(), text), 0)
+        self._add(entry, marker(kind, entry.id, entry.end, self._now(), text))
         return True

@@ -12,7 +12,8 @@ skipped up to the next frame that is whole. docs/logs.md has the formats.
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -67,6 +68,13 @@ class Record(NamedTuple):
         if self.code != DATA:
             return self._replace(offset=offset)
         return self._replace(offset=offset, payload=self.payload[offset - self.offset :])
+
+
+new_record: Callable[[tuple[int, bytes, int, int, bytes]], Record]
+new_record = partial(tuple.__new__, Record)
+"""A record of its five values, in a third of the time that calling the class takes: one is made for
+each piece of output.
+"""
 
 
 def marker(kind: MarkerKind, console: bytes, offset: int, at: int, text: str) -> Record:
