@@ -118,7 +118,7 @@ class NoMemory(WholeLog):
         console = self.console()
         console.link.output(b"before ")
         self.tick()
-        self.patch(recorder, "Record", self.while_failing(Record))
+        self.patch(recorder, "new_record", self.while_failing(recorder.new_record))
         self.failing = True
         console.link.output(b"lost ")
         console.link.output(b"too ")
@@ -135,7 +135,7 @@ class NoMemory(WholeLog):
         console.link.output(b"before ")
         self.tick()
         self.failing = True
-        for name in ("Record", "gap"):
+        for name in ("new_record", "gap"):
             failing = self.patch(recorder, name, self.while_failing(getattr(recorder, name)))
             console.link.output(b"lost ")
             failing.restore()
