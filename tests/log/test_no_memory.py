@@ -118,7 +118,7 @@ class NoMemory(WholeLog):
         console = self.console()
         console.link.output(b"before ")
         self.tick()
-        self.patch(recorder, "new_record", self.while_failing(recorder.new_record))
+        self.patch(recorder, "new_record", self.while_failing(records.new_record))
         self.failing = True
         console.link.output(b"lost ")
         console.link.output(b"too ")
@@ -136,7 +136,7 @@ class NoMemory(WholeLog):
         self.tick()
         self.failing = True
         for name in ("new_record", "gap"):
-            failing = self.patch(recorder, name, self.while_failing(getattr(recorder, name)))
+            failing = self.patch(recorder, name, self.while_failing(getattr(records, name)))
             console.link.output(b"lost ")
             failing.restore()
         self.failing = False
