@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import recording, report, table
+from benchmarks import document, recording, report, table
 from benchmarks.bench import Bench
 from benchmarks.measuring import Result, Row
 from benchmarks.processes import BenchmarkError
@@ -57,10 +57,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """The exit status; 1 where a row has no figure, or a check fails."""
+def main(words: Sequence[str] | None = None) -> int:
+    """The exit status of `words`, or of the command line; 1 where a row has no figure, or a check
+    fails.
+    """
     parser = arguments()
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     try:
         rows = table.chosen(options.rows, options.long)
     except ValueError as wrong:
@@ -80,7 +82,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(report.encode(results, about), "utf-8")
     if options.record:
-        recording.show(recording.read())
+        document.show(recording.read())
     if options.check:
         worse = recording.worse(recording.read(), results, rows)
         print("\n".join(("worse than recorded:", *worse)) if worse else "no row got worse")

@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 
 from benchmarks.measuring import Row
-from benchmarks.rows import coming, curves, holding, operators, output
+from benchmarks.rows import beside, capacity, coming, holding, operators, output
 
-ROWS: tuple[Row, ...] = (*coming.ROWS, *output.ROWS, *operators.ROWS, *holding.ROWS, *curves.ROWS)
+ROWS: tuple[Row, ...] = (
+    *coming.ROWS,
+    *output.ROWS,
+    *operators.ROWS,
+    *holding.ROWS,
+    *beside.ROWS,
+    *capacity.ROWS,
+)
 
 
 def chosen(words: Sequence[str], is_long: bool) -> list[Row]:

@@ -26,6 +26,8 @@ class Commands:
 
     fleet: Fleet = field(factory=Fleet)
     listeners: list[socket.socket] = field(factory=list)
+    client: socket.socket | None = None
+    probed: int = 0
     outputs: dict[tuple[str, int], BinaryIO] = field(factory=dict)
 
     def register(self, port: int, first: int, count: int, window: int = 32, tls: int = 0) -> int:
@@ -81,6 +83,14 @@ class Commands:
         """One VM says so much of what was made, as fast as it is taken."""
         talking.flood(self.fleet.lines[number], self.outputs[kind, escapes], mib)
         return mib * wire.MIB
+
+    def flood_text(self, mib: int, number: int, count: int) -> int:
+        """Each of some VMs says so much, a MiB of each in turn, until all have been read."""
+        for _ in range(mib):
+            for each in range(number, number + count):
+                self.flood("text", 1, each)
+        hold(map(self.fleet.asking, range(number, number + count)), 64)
+        return mib * count * wire.MIB
 
     def listen(self, count: int, directory: str = "") -> list[int]:
         """Raw consoles to connect to: TCP ports, or in `directory` Unix sockets 1, 2 and so on."""
@@ -139,6 +149,23 @@ class Commands:
                     raise BenchmarkError(f"{packet!r} came back as {back!r}")
                 took.append(time.perf_counter() - begun)
         return took[1:]
+
+    def attach(self, port: int) -> int:
+        """A client of a console's raw socket."""
+        self.client = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        return port
+
+    def probe(self, pause: float, seconds: float, number: int = 0) -> list[float]:
+        """Seconds from when each line of that VM was due until the client has it."""
+        assert self.client is not None
+        line = self.fleet.lines[number]
+        took, said = talking.probe(line, self.client, pause, seconds)
+        self.probed += said
+        return took
+
+    def probed_bytes(self) -> int:
+        """Bytes that the VM has said for it so far."""
+        return self.probed
 
     def leave(self, rate: float) -> int:
         """All VMs go, `rate` a second."""

@@ -14,10 +14,14 @@ from benchmarks.processes import BenchmarkError, python, running
 
 @define(eq=False)
 class Load:
-    """A generator. `busiest` is the largest share of a core that one of its commands used."""
+    """A generator. `busiest` is the largest share of a core that one of its commands used, `share`
+    and `time` those of the last one.
+    """
 
     process: "subprocess.Popen[bytes]"
     busiest: float = 0.0
+    share: float = 0.0
+    time: float = 0.0
 
     def begin(self, command: str, **words: Any) -> None:
         """Ask; `end` waits for the answer."""
@@ -36,8 +40,9 @@ class Load:
             raise BenchmarkError(f"the load generator failed: {rest.decode()}") from None
         if "wrong" in answer:
             raise BenchmarkError(answer["wrong"])
-        if answer["time"] > 0:
-            self.busiest = max(self.busiest, answer["cpu"] / answer["time"])
+        self.time = answer["time"]
+        self.share = answer["cpu"] / self.time
+        self.busiest = max(self.busiest, self.share)
         return answer["found"]
 
     def call(self, command: str, **words: Any) -> Any:

@@ -53,6 +53,31 @@ def flood(line: socket.socket, said: BinaryIO, times: int) -> None:
         line.setblocking(False)
 
 
+def probe(
+    line: socket.socket, client: socket.socket, pause: float, seconds: float
+) -> tuple[list[float], int]:
+    """The line says when each of its lines is due, `pause` after the one before. How late each came
+    to the client, in seconds, and how many bytes were said.
+    """
+    took: list[float] = []
+    count, sent, said, heard = int(seconds / pause), 0, 0, b""
+    begun = time.monotonic()
+    while len(took) < count:
+        due = begun + sent * pause
+        wait = due - time.monotonic() if sent < count else PATIENCE
+        if wait <= 0:
+            said += line.send(b"%.6f\n" % due)
+            sent += 1
+        elif select.select([client], [], [], wait)[0]:
+            data = client.recv(READ)
+            now = time.monotonic()
+            *whole, heard = (heard + data).split(b"\n")
+            took += (now - float(each) for each in whole)
+        elif sent == count:
+            raise BenchmarkError(f"{count - len(took)} lines are {PATIENCE:g} s late")
+    return took, said
+
+
 def echo(line: socket.socket, count: int) -> None:
     """Give back `count` bytes, one by one, as they are typed."""
     line.settimeout(PATIENCE)

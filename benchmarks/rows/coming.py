@@ -50,18 +50,6 @@ def registering_over_tls(bench: Bench) -> Found:
     return registering(bench, tls=True)
 
 
-def registering_by_thousands(bench: Bench, population: int) -> Found:
-    """The same for 100 VMs beside `population` that are there."""
-    count, population = bench.amount(100), bench.amount(population)
-    with bench.both() as both:
-        for server, load in both.values():
-            load.prepare("register", port=server.ports["telnet"], first=0, count=population)
-        for repeat in range(bench.repeats):
-            for server, load in both.values():
-                _register(bench, server, load, population + repeat * count, count)
-    return bench.found()
-
-
 def moving(bench: Bench) -> Found:
     """CPU ms of each vMotion: BEGIN, the target's connection, COMPLETE, the source's end."""
     count = bench.amount(100)

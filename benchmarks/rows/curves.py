@@ -1,46 +1,71 @@
-"""Points of curves: the same work beside ever more VMs, and at ever more lines a second."""
+"""Chapters of the document: a table and a picture each, of rows that are points of curves."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from benchmarks.measuring import FLOOR, Goal, Row
-from benchmarks.rows.coming import registering_by_thousands
-from benchmarks.rows.holding import idle_vms
-from benchmarks.rows.output import lines
-
-SIZES = (100, 1000, 3000, 9000)
-"""VMs; with those that a row adds, fewer than 10,000."""
-
-RATES = (500, 1000, 2000, 4000, 8000)
-"""Lines a second of 500 VMs."""
+from attrs import frozen
 
 
-def _points() -> Iterator[Row]:
-    for vms in SIZES:
-        name = f"registration-{vms}"
-        work = partial(registering_by_thousands, population=vms)
-        title = f"registration beside {vms:,} VMs"
-        yield Row(name, title, "ms", work, Goal(2.2, FLOOR), True, curve="registration", at=vms)
-    for vms in SIZES:
-        line = partial(lines, vms=vms)
-        title = f"a line, {vms:,} VMs, 1,000 lines/s"
-        yield Row(f"line-{vms}", title, "us", line, Goal(1.5, FLOOR), True, curve="line", at=vms)
-    for rate in RATES:
-        line = partial(lines, rate=rate)
-        title = f"a line, 500 VMs, {rate:,} lines/s"
-        yield Row(f"rate-{rate}", title, "us", line, None, True, curve="rate", at=rate)
-    for vms in SIZES:
-        memory = partial(idle_vms, vms=vms)
-        title = f"an idle VM of {vms:,}, 8 KiB said"
-        yield Row(f"memory-{vms}", title, "KiB", memory, Goal(10), True, curve="memory", at=vms)
+@frozen
+class Chapter:
+    """What some curves say at ever more of what is `under` them.
+
+    Without `holds` there is no knee. With it, it is at the last point whose delay is within its
+    goal, and where the reactor's thread is full.
+    """
+
+    title: str
+    under: str
+    curves: Mapping[str, str]
+    holds: str = ""
 
 
-ROWS = tuple(_points())
-
-CURVES = {
-    "registration": ("CPU of a registration", "VMs that are there"),
-    "line": ("CPU of a line, 1,000 lines a second", "VMs"),
-    "rate": ("CPU of a line, 500 VMs", "lines a second"),
-    "memory": ("memory of an idle VM that has said 8 KiB", "VMs"),
+_ALWAYS = {
+    "delay": "delay of a line, p99, ms",
+    "reactor": "reactor's thread, % of a core",
+    "generator": "load generator, % of a core",
 }
-"""What each curve shows, and what stands under it."""
+
+
+def _holding(curve: str, title: str, under: str, **more: str) -> Chapter:
+    curves = {f"{curve}-{kind}": name for kind, name in (more | _ALWAYS).items()}
+    return Chapter(title, under, MappingProxyType(curves), curve)
+
+
+CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
+    {
+        "vms": Chapter(
+            "Beside ever more VMs",
+            "VMs",
+            MappingProxyType(
+                {
+                    "registration": "registration, ms",
+                    "vmotion": "vMotion, ms",
+                    "line": "a line at 1,000 lines/s, us",
+                    "memory": "memory of a VM, 8 KiB said, KiB",
+                }
+            ),
+        ),
+        "lines": _holding(
+            "lines",
+            "What one process holds: lines",
+            "lines a second of 500 VMs",
+            cost="a line, us",
+        ),
+        "output": _holding(
+            "output",
+            "What one process holds: output",
+            "consoles that say text as fast as it is taken",
+            carried="MiB/s",
+            cost="a MiB, ms",
+        ),
+        "operators": _holding(
+            "operators",
+            "What one process holds: operators",
+            "operators by ssh, each at a console that says a line a second",
+            cost="a line, us",
+            memory="memory of an operator, KiB",
+        ),
+    }
+)
+"""By the name of the picture."""

@@ -11,23 +11,27 @@ from benchmarks.servers.ours import vspc
 
 KIB, PERCENT = 1024, 100.0
 SAID = 8 * KIB
+WARM = 200
+"""VMs that come before memory is looked at: what is made once is made then."""
+
 WAVE = 100
 
 
-def idle_vms(bench: Bench, tls: bool = False, vms: int = 1000) -> Found:
+def idle_vms(bench: Bench, tls: bool = False) -> Found:
     """KiB of private memory of each VM that is connected and has said 8 KiB."""
-    warm, count = bench.amount(200), bench.amount(vms)
+    warm, count = bench.amount(WARM), bench.amount(1000)
     with bench.both() as both:
         for server, load in both.values():
-            _said(server, load, 0, warm, tls)
+            say(server, load, 0, warm, tls)
             before = server.memory
-            _said(server, load, warm, count, tls)
+            say(server, load, warm, count, tls)
             bench.add(server.name, (server.memory - before) / count / KIB)
             server.check_received((warm + count) * SAID)
     return bench.found()
 
 
-def _said(server: Server, load: Load, first: int, count: int, tls: bool) -> None:
+def say(server: Server, load: Load, first: int, count: int, tls: bool = False) -> None:
+    """So many VMs come, and say 8 KiB each."""
     port = server.ports["telnets" if tls else "telnet"]
     load.prepare("register", port=port, first=first, count=count, tls=int(tls))
     load.prepare("say", kind="text", size=SAID, first=first, count=count)
@@ -37,7 +41,7 @@ def _said(server: Server, load: Load, first: int, count: int, tls: bool) -> None
 
 def away_vms(bench: Bench) -> Found:
     """KiB of each VM that is away and has said nothing, as one whose history was given back."""
-    warm, count = bench.amount(200), bench.amount(1000)
+    warm, count = bench.amount(WARM), bench.amount(1000)
     with bench.vspc() as server, bench.load() as load:
         _come_and_go(server, load, range(warm))
         before = server.memory

@@ -23,6 +23,8 @@ telnets = ["tcp:0:interface=127.0.0.1"]
 allow = ["127.0.0.0/8"]
 [ssh]
 listen = ["tcp:0:interface=127.0.0.1"]
+max_sessions = 1000
+max_attachments = 1000
 [operators.alice]
 authorized_keys_file = "alice.pub"
 [[access]]

@@ -5,9 +5,10 @@ from pathlib import Path
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import recording
-from benchmarks.measuring import Found, Goal, Result, Row
+from benchmarks import document, recording
+from benchmarks.measuring import OURS, Found, Goal, Result, Row
 from benchmarks.report import Recording
+from benchmarks.rows.curves import CHAPTERS
 from benchmarks.table import ROWS, chosen
 from tests.benchmarks.test_measuring import result
 
@@ -71,25 +72,56 @@ class Checking(SynchronousTestCase):
 
 class Document(SynchronousTestCase):
     def test_the_figures_are_those_of_the_recording(self) -> None:
-        text = recording.DOCUMENT.read_text("utf-8")
-        self.assertEqual(recording.document(text, recording.read()), text)
+        text = document.DOCUMENT.read_text("utf-8")
+        self.assertEqual(document.document(text, recording.read()), text)
 
     def test_what_is_around_the_figures_stays(self) -> None:
-        text = f"before\n{recording.BEGIN}old\n{recording.END}after\n"
+        text = f"before\n{document.BEGIN}old\n{document.END}after\n"
         found = Recording(MACHINE, {"line": result(Goal(1.5, "floor"), vspc=[3.0], floor=[1.0])})
-        made = recording.document(text, found)
-        self.assertTrue(made.startswith(f"before\n{recording.BEGIN}\n| machine | |\n"))
-        self.assertTrue(made.endswith(f"\n{recording.END}after\n"))
+        made = document.document(text, found)
+        self.assertTrue(made.startswith(f"before\n{document.BEGIN}\n| machine | |\n"))
+        self.assertTrue(made.endswith(f"\n{document.END}after\n"))
         row = "| a line, us | 3 (3 to 3) |  | 1 | conman: not installed | 3.0 x floor | 1.5 x floor"
         self.assertIn(f"\n{row} | MISSED |\n", made)
         self.assertNotIn("old", made)
 
+    def chapter(self, name: str, kinds: dict[str, dict[int, float]]) -> list[str]:
+        """The lines of a chapter with these values of each curve at each number."""
+        found = {
+            row.name: Result.of(row, Found({row.pick: {OURS: [kinds[row.curve][row.at]]}}))
+            for row in ROWS
+            if row.at in kinds.get(row.curve, ())
+        }
+        text = document.BEGIN + document.END
+        lines = document.document(text, Recording(MACHINE, found)).splitlines()
+        return lines[lines.index(f"### {CHAPTERS[name].title}") :]
+
+    def test_a_chapter_says_where_lines_are_late_and_the_reactor_is_full(self) -> None:
+        delays, shares = {1000: 1.5, 2000: 2.0, 4000: 51.0}, {1000: 40.0, 2000: 95.0, 4000: 120.0}
+        lines = self.chapter("lines", {"lines-delay": delays, "lines-reactor": shares})
+        self.assertIn("| 2,000 |  | 2 | 95 |  |", lines)
+        self.assertIn(
+            "Lines come later than 50 ms from 4,000 on; "
+            "the reactor's thread is full from 2,000 on.",
+            lines,
+        )
+        self.assertIn(f"![{CHAPTERS['lines'].title}](performance/lines.png)", lines)
+
+    def test_a_chapter_without_a_knee_says_so(self) -> None:
+        points = {"lines-delay": {1000: 1.5}, "lines-reactor": {1000: 40.0}}
+        self.assertIn(
+            "Lines come later than 50 ms at none of these, up to 1,000; the reactor's thread is "
+            "full at none, up to 1,000.",
+            self.chapter("lines", points),
+        )
+
     def test_a_document_without_the_marks_is_refused(self) -> None:
-        self.assertRaises(ValueError, recording.document, "text", Recording({}, {}))
+        self.assertRaises(ValueError, document.document, "text", Recording({}, {}))
 
     def test_pictures_in_it_are_there(self) -> None:
-        drawn = {row.curve for row in ROWS if row.name in recording.read().results} - {""}
-        found = {path.stem for path in recording.PICTURES.glob("*.png")}
+        curves = {row.curve for row in ROWS if row.name in recording.read().results} - {""}
+        drawn = {name for name, each in CHAPTERS.items() if curves & set(each.curves)}
+        found = {path.stem for path in document.PICTURES.glob("*.png")}
         self.assertEqual(found, drawn)
 
 

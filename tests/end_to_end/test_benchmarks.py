@@ -3,8 +3,15 @@
 How long something took is looked at by nobody here.
 """
 
+import json
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks import recording
+from benchmarks.__main__ import main
 from benchmarks.bench import Bench
 from benchmarks.measuring import FLOOR, OURS, REACTOR, Result
 from benchmarks.processes import BenchmarkError
@@ -57,6 +64,32 @@ class Rows(SynchronousTestCase):
 
     def test_vms_that_come_back_after_a_restart(self) -> None:
         self.assertEqual(self.subjects("back-10000"), {OURS})
+
+    def test_what_a_vm_costs_beside_others(self) -> None:
+        self.assertEqual(self.subjects("memory-10000"), {OURS, FLOOR})
+
+    def test_what_one_process_holds(self) -> None:
+        for name in ("lines-delay-32000", "output-carried-100", "operators-memory-100"):
+            self.assertEqual(self.subjects(name), {OURS})
+
+
+class Checks(SynchronousTestCase):
+    def status(self, better: float) -> int:
+        """Of a check against a record in which vspc was so many times better."""
+        record = json.loads(self.measured.read_text("utf-8"))
+        for row in record["rows"]:
+            row["figures"][OURS]["median"] /= better
+        self.recorded.write_text(json.dumps(record), "utf-8")
+        return main(["--tiny", "--repeats", "1", "--check", "line"])
+
+    def test_a_row_that_got_worse_is_the_exit_status(self) -> None:
+        self.measured, self.recorded = Path(self.mktemp()), Path(self.mktemp())
+        self.patch(recording, "RECORDED", self.recorded)
+        said = StringIO()
+        with redirect_stdout(said):
+            main(["--tiny", "--repeats", "1", "--json", str(self.measured), "line"])
+            self.assertEqual((self.status(better=1 / 1000), self.status(better=1000)), (0, 1))
+        self.assertRegex(said.getvalue(), "no row got worse\n(.*\n)*worse than recorded:\nline: ")
 
 
 class Losses(SynchronousTestCase):
