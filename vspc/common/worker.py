@@ -56,6 +56,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin, unless it has begun. Raises RuntimeError where the system has no thread for it."""
+        if self._thread is not None:
+            return
         with self.changed:
             if self._thread is None:
                 thread = Thread(target=self._run, name=self._name, daemon=True)
@@ -64,11 +66,13 @@ class Worker:
 
     def wake(self) -> None:
         """Call `step` soon."""
+        if self._woken:  # its next step sees what there is
+            return
         with self.changed:
-            self._woken = True
             if self._waits:
-                self._waits = False
                 self.changed.notify_all()
+                self._waits = False
+            self._woken = True  # last: there may be no memory to wake it
 
     def stop(self, seconds: float) -> bool:
         """Let it finish, for so long at most; whether it has, or never began."""

@@ -6,21 +6,14 @@ libraries log is shown as `text="..."`. Nothing foreign can add a line or move a
 
 import atexit
 import os
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from select import POLLOUT, poll
-from typing import TextIO
+from typing import Any, TextIO
 
-from twisted.logger import (
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-    formatEvent,
-)
-from zope.interface import implementer, provider
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
+from zope.interface import implementer
 
 from vspc.common.clock import rfc3339
 from vspc.common.text import safe, safe_once
@@ -106,10 +99,19 @@ _TRACEBACK = 8000
 
 _OURS = "vspc"
 
+_BARE = re.compile(rf"[!#-<>-\[\]-~]{{1,{VALUE}}}")  # ASCII that is safe, and needs no quotes
+_TO_QUOTE = re.compile('[ "=]')
+_LEVELS = (LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error, LogLevel.critical)
+
+
+def _from(level: Any) -> frozenset[Any]:
+    return frozenset(_LEVELS[_LEVELS.index(level) :])
+
 
 def render(event: LogEvent) -> str:
     """One event as one line, without its newline."""
-    words = [rfc3339(event["log_time"]), event["log_level"].name, *_facts(event)]
+    words = [rfc3339(event["log_time"]), event["log_level"].name]
+    words += _facts(event)
     failure = event.get("log_failure")
     if failure is not None:
         words.append(f"traceback={_quoted(failure.getTraceback(), _TRACEBACK)}")
@@ -121,19 +123,24 @@ def _lost(count: int) -> str:
     return f"{rfc3339(time.time())} warn log-lines-lost count={count}"
 
 
-def _facts(event: LogEvent) -> Iterable[str]:
+def _is_ours(event: LogEvent) -> bool:
+    return str(event.get("log_namespace", "")).startswith(_OURS)
+
+
+def _facts(event: LogEvent) -> list[str]:
     name = event.get("log_format") or ""
-    if not str(event.get("log_namespace", "")).startswith(_OURS) or " " in name:
-        yield "log"
-        yield f"text={_quoted(formatEvent(event))}"
-        return
-    yield name
+    if not _is_ours(event) or " " in name:
+        return ["log", f"text={_quoted(formatEvent(event))}"]
+    words = [name]
     for key, value in event.items():
-        if not key.startswith("log_") and value is not None:
-            yield f"{key}={_value(value)}"
+        if value is not None and not key.startswith("log_"):
+            words.append(f"{key}={_value(value)}")
+    return words
 
 
 def _value(value: object) -> str:
+    if isinstance(value, str) and _BARE.fullmatch(value):  # nearly all are
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
@@ -143,7 +150,7 @@ def _value(value: object) -> str:
 
 def _quoted(text: str | bytes, limit: int = VALUE) -> str:
     shown = safe_once(text, limit)
-    if shown and not any(character in shown for character in ' "='):
+    if shown and not _TO_QUOTE.search(shown):
         return shown
     return '"' + shown.replace('"', '\\"') + '"'
 
@@ -157,21 +164,18 @@ class ServerLog:
 
     def __init__(self, stream: TextIO, verbose: bool = False) -> None:
         self._writer = LineWriter(stream, _lost)
-
-        @provider(ILogObserver)
-        def write(event: LogEvent) -> None:
-            try:
-                self._writer.put(render(event))
-            except MemoryError:  # the next line says how many are missing
-                self._writer.lose()
-
-        predicate = LogLevelFilterPredicate(LogLevel.warn)
-        predicate.setLogLevelForNamespace(_OURS, LogLevel.debug if verbose else LogLevel.info)
-        self._filter = FilteringLogObserver(write, [predicate])
+        self._ours = _from(LogLevel.debug if verbose else LogLevel.info)
+        self._others = _from(LogLevel.warn)
         atexit.register(self.close)
 
     def __call__(self, event: LogEvent) -> None:
-        self._filter(event)
+        shown = self._ours if _is_ours(event) else self._others
+        if event.get("log_level") not in shown:
+            return
+        try:
+            self._writer.put(render(event))
+        except MemoryError:  # the next line says how many are missing
+            self._writer.lose()
 
     def close(self) -> None:
         """Write what waits; nothing is logged afterwards."""
