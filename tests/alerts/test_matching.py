@@ -1,6 +1,7 @@
 """Lines that match, however the output is cut."""
 
 import re
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -22,6 +23,7 @@ from vspc.common.text import plain_lines, plain_output
 from vspc.config.alerting import BUILT_IN
 
 NAMES = list(BUILT_IN)
+WORDS = [b"panic", b"pan", b"ic", b"\r", b"\n", b"\x1b[31m", b"\xc3", b"x"]
 
 
 def matcher(*patterns: str) -> LineMatcher:
@@ -150,6 +152,41 @@ class Lines(SynchronousTestCase):
         found = made.feed(Piece("c", 0, b"ab\nb\n", frozenset({1})))
         self.assertEqual([each.which for each in found], [{1}, {1}])
 
+    def test_lines_of_many_consoles_are_looked_at_together(self) -> None:
+        patterns, looked_at = PatternSet(["panic"]), list[bytes]()
+        of_block = patterns.of_block
+
+        def look(text: bytes) -> list[int]:
+            looked_at.append(text)
+            return of_block(text)
+
+        self.patch(patterns, "of_block", look)
+        made = LineMatcher(patterns)
+        pieces = [Piece(str(n), 0, b"line %d\n" % n, frozenset({0})) for n in range(3)]
+        self.assertEqual(made.feed(*pieces), [])
+        self.assertEqual(looked_at, [b"line 0\n\nline 1\n\nline 2\n"])
+        found = made.feed(
+            Piece("a", 0, b"x\n", frozenset({0})), Piece("b", 5, b"a panic\n", frozenset({0}))
+        )
+        self.assertEqual([(each.console_id, each.offset) for each in found], [("b", 5)])
+
+    def test_a_pattern_that_begins_with_the_text_finds_a_line_beside_others(self) -> None:
+        for pattern in (r"\Apanic", r"panic\z", r"(?-m)^panic", r"(?i-m:^Panic)"):
+            made = matcher(pattern, "other")
+            pieces = [Piece(name, 0, b"panic\n", frozenset({0})) for name in "ab"]
+            alone = made.feed(pieces[0])
+            self.assertEqual(len(made.feed(*pieces)), 2 * len(alone), pattern)
+
+    @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(WORDS))))
+    def test_together_they_find_what_each_finds_alone(self, said: list[tuple[str, bytes]]) -> None:
+        together, alone, ends = matcher("panic", "c$"), matcher("panic", "c$"), Counter[str]()
+        pieces = list[Piece]()
+        for name, data in said:
+            pieces.append(Piece(name, ends[name], data, frozenset({0, 1})))
+            ends[name] += len(data)
+        expected = [line for piece in pieces for line in alone.feed(piece)]
+        self.assertEqual(together.feed(*pieces), expected)
+
     def test_no_pattern(self) -> None:
         self.assertEqual(fed(matcher(), b"a\n"), [])
 
@@ -165,12 +202,7 @@ class Lines(SynchronousTestCase):
             found = fed(LineMatcher(patterns), b"hay\nneedle\n")
             self.assertEqual(texts(found), ["needle"])
 
-    @given(
-        st.lists(
-            st.sampled_from([b"panic", b"pan", b"ic", b"\r", b"\n", b"\x1b[31m", b"\xc3", b"x"])
-        ),
-        st.data(),
-    )
+    @given(st.lists(st.sampled_from(WORDS)), st.data())
     def test_any_cut_finds_the_same(self, words: list[bytes], data: st.DataObject) -> None:
         whole = b"".join(words) + b"\n"
         cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))

@@ -27,6 +27,7 @@ BINARY = 1024
 """Bytes from which a block may be no text: patterns are looked for in its ASCII then."""
 
 _END = re.compile(rb"[\r\n]")
+_OF_TEXT = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")  # what looks for the end of a text, or may
 
 
 def options(memory: int = MEMORY) -> "re2.Options":
@@ -52,6 +53,8 @@ class PatternSet:
         self._all = re2.Set.SearchSet(options(memory))
         for pattern in (*patterns, _CANARY.decode()):
             self._all.Add(b"(?m)" + pattern.encode())
+        # Whether each line matches among those of other consoles as it does alone.
+        self.may_join = not any(map(_OF_TEXT.search, patterns))
         self.is_one_pass = self._is_compiled() and self._all.Match(_CANARY) is not None
 
     def _is_compiled(self) -> bool:
@@ -116,6 +119,12 @@ class FoundLine:
     which: frozenset[int]
 
 
+_Block = tuple[Piece, frozenset[int]]
+"""Lines, and what was found in the first of them before the others came."""
+
+_NOTHING: frozenset[int] = frozenset()
+
+
 @define
 class _Unfinished:
     """A line that has not ended, and what was found in it so far."""
@@ -139,39 +148,39 @@ class LineMatcher:
         """Whether there are lines that have not ended, and were not looked at as they are."""
         return any(each.is_new for each in self._unfinished.values())
 
-    def feed(self, piece: Piece) -> list[FoundLine]:
-        """What `piece` completes."""
-        console_id, offset, data, wanted = piece.console_id, piece.offset, piece.data, piece.wanted
-        if len(data) <= BLOCK:
-            return self._feed(piece)
-        found = list[FoundLine]()
-        for start in range(0, len(data), BLOCK):
-            block = data[start : start + BLOCK]
-            found += self._feed(Piece(console_id, offset + start, block, wanted))
-        return found
+    def feed(self, *pieces: Piece) -> list[FoundLine]:
+        """What `pieces` complete, of one console or of many."""
+        blocks = [block for piece in pieces for block in self._blocks(piece)]
+        return [line for group in _groups(blocks) for line in self._look_at(group)]
 
-    def _feed(self, piece: Piece) -> list[FoundLine]:
-        held = self._unfinished.pop(piece.console_id, None)
-        found = list[FoundLine]()
+    def _blocks(self, piece: Piece) -> Iterator[_Block]:
+        if len(piece.data) <= BLOCK:
+            yield from self._completed(piece)
+            return
+        for start in range(0, len(piece.data), BLOCK):
+            data = piece.data[start : start + BLOCK]
+            part = Piece(piece.console_id, piece.offset + start, data, piece.wanted)
+            yield from self._completed(part)
+
+    def _completed(self, piece: Piece) -> Iterator[_Block]:
+        """Whole lines, which are to be looked at; of the rest what is too long to wait."""
+        console_id, wanted = piece.console_id, piece.wanted
+        held = self._unfinished.pop(console_id, None)
         if held is not None and held.offset + len(held.data) != piece.offset:
-            found += self._ended(piece.console_id, held)
+            yield Piece(console_id, held.offset, held.data, held.wanted), held.found
             held = None
         start = piece.offset if held is None else held.offset
         data = piece.data if held is None else held.data + piece.data
-        seen = frozenset[int]() if held is None else held.found
+        seen = _NOTHING if held is None else held.found
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if cut:
-            is_all = data is piece.data and cut == len(data)
-            block = piece if is_all else Piece(piece.console_id, start, data[:cut], piece.wanted)
-            found += self._look(block, seen)
-            seen = frozenset()
+            is_all = held is None and cut == len(data)
+            yield piece if is_all else Piece(console_id, start, data[:cut], wanted), seen
+            seen = _NOTHING
         if len(data) - cut >= LINE_LIMIT:
-            rest = Piece(piece.console_id, start + cut, data[cut:], piece.wanted)
-            found += self._look(rest, seen)
+            yield Piece(console_id, start + cut, data[cut:], wanted), seen
         elif cut < len(data):
-            line = _Unfinished(start + cut, data[cut:], piece.wanted, seen)
-            self._unfinished[piece.console_id] = line
-        return found
+            self._unfinished[console_id] = _Unfinished(start + cut, data[cut:], wanted, seen)
 
     def late(self) -> list[FoundLine]:
         """Nothing more may come to unfinished lines: look at them as they are. They stay."""
@@ -197,9 +206,17 @@ class LineMatcher:
     def _ended(self, console_id: str, line: _Unfinished) -> list[FoundLine]:
         return self._look(Piece(console_id, line.offset, line.data, line.wanted), line.found)
 
+    def _look_at(self, blocks: list[_Block]) -> list[FoundLine]:
+        """Most have nothing: all are looked at in one go, and each only if there is something."""
+        if len(blocks) > 1 and self.patterns.may_join:
+            together = b"\n".join([_plain(block) for block, _ in blocks])
+            if not self.patterns.of_block(together):
+                return []
+        return [line for block, seen in blocks for line in self._look(block, seen)]
+
     def _look(self, block: Piece, seen: frozenset[int]) -> list[FoundLine]:
         """Lines of `block` that match; of the first one `seen` is known already."""
-        text = plain_lines(block.data, roughly=len(block.data) >= BINARY)
+        text = _plain(block)
         which = block.wanted.intersection(self.patterns.of_block(text))
         if not which:
             return []
@@ -215,6 +232,23 @@ class LineMatcher:
                 first, last = block.offset + first, block.offset + last
                 found.append(FoundLine(block.console_id, first, last, shown, new))
         return found
+
+
+def _plain(block: Piece) -> bytes:
+    return plain_lines(block.data, roughly=len(block.data) >= BINARY)
+
+
+def _groups(blocks: list[_Block]) -> Iterator[list[_Block]]:
+    """As many at a time as have `BLOCK` bytes together, one at least."""
+    group, size = list[_Block](), 0
+    for block in blocks:
+        size += len(block[0].data)
+        if group and size > BLOCK:
+            yield group
+            group, size = [], len(block[0].data)
+        group.append(block)
+    if group:
+        yield group
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, int]]:

@@ -217,10 +217,12 @@ class OutputScanner(OutputObserver):
     # In its thread
 
     def _feed(self, waiting: dict[str, _Waiting], gone: list[str]) -> list[FoundLine]:
-        found = list[FoundLine]()
-        for console_id, each in waiting.items():
-            for offset, data in _joined(each.pieces):
-                found += self._matcher.feed(Piece(console_id, offset, data, each.wanted))
+        pieces = [
+            Piece(console_id, offset, data, each.wanted)
+            for console_id, each in waiting.items()
+            for offset, data in _joined(each.pieces)
+        ]
+        found = self._matcher.feed(*pieces)
         for console_id in gone:
             found += self._matcher.end(console_id)
         return found
