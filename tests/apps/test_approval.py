@@ -28,7 +28,7 @@ class ApprovalTest(SynchronousTestCase):
         subscriber = AuditSubscriber(
             self.desk.record, RecentRefusals(clock.wall), clock.seconds, clock.wall
         )
-        self.desk.events.subscribe(subscriber.handle)
+        self.desk.events.subscribe(subscriber.handle, *subscriber.EVENTS)
         self.allow(LEADS)
 
     def allow(self, approve: frozenset[str]) -> None:

@@ -41,7 +41,7 @@ class Doctor(SynchronousTestCase):
     def setUp(self) -> None:
         self.desk = desk = OpsDesk()
         history = ConnectionHistory(desk.clock.wall)
-        desk.events.subscribe(history.on_event)
+        desk.events.subscribe(history.on_event, *history.EVENTS)
         desk.rules = Access((READS_WEB, READS_ALL))
         desk.context = evolve(desk.context, connections=history, setup=lambda: SETUP)
 

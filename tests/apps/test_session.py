@@ -103,7 +103,7 @@ class SessionCase(LogTestCase):
         subscriber = AuditSubscriber(
             self.audit, RecentRefusals(clock.wall), clock.seconds, clock.wall
         )
-        self.desk.events.subscribe(subscriber.handle)
+        self.desk.events.subscribe(subscriber.handle, *subscriber.EVENTS)
         self.logged = Logged(self.desk, LogSettings(record_input=True), sizes=self.sizes)
         self.addCleanup(self.logged.close)
         self.join()

@@ -35,7 +35,7 @@ class TerminalTest(SynchronousTestCase):
         subscriber = AuditSubscriber(
             self.desk.record, RecentRefusals(clock.wall), clock.seconds, clock.wall
         )
-        self.desk.events.subscribe(subscriber.handle)
+        self.desk.events.subscribe(subscriber.handle, *subscriber.EVENTS)
 
     def attach(
         self, operator: Operator = ALICE, words: str = "", terminal: Terminal = XTERM

@@ -23,7 +23,7 @@ class TurnedAway(SynchronousTestCase):
         clock = self.scene.clock
         self.recorded, self.refused = Recorded(), RecentRefusals(clock.wall)
         subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.scene.events.subscribe(subscriber.handle)
+        self.scene.events.subscribe(subscriber.handle, *subscriber.EVENTS)
 
     def told(self) -> list[VmRefused]:
         return [each for each in self.scene.happened if isinstance(each, VmRefused)]

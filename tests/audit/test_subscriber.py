@@ -30,7 +30,7 @@ class Consoles(SynchronousTestCase):
         clock = self.world.clock
         self.refused = RecentRefusals(clock.wall)
         self.subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.world.events.subscribe(self.subscriber.handle)
+        self.world.events.subscribe(self.subscriber.handle, *self.subscriber.EVENTS)
 
     def tearDown(self) -> None:
         self.assertEqual(self.world.failures, 0)

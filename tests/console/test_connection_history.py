@@ -27,7 +27,7 @@ class RememberedConnections(SynchronousTestCase):
     def setUp(self) -> None:
         self.scene = Scene()
         self.history = ConnectionHistory(self.scene.clock.wall)
-        self.scene.events.subscribe(self.history.on_event)
+        self.scene.events.subscribe(self.history.on_event, *self.history.EVENTS)
 
     def only(self) -> FailedConnection:
         [found] = self.history.attempts()

@@ -90,7 +90,7 @@ class Logged:
         log.open()
         log.revive(world.roster)
         world.observer.target = log.recorder
-        world.events.subscribe(log.handle)
+        world.events.subscribe(log.handle, *log.EVENTS)
         return log
 
     def restart(self, world: World, clean: bool = True) -> None:

@@ -82,7 +82,7 @@ class ThreadedLog:
         self.log.start()
         self.world.observer.target = self.log.recorder if logged else OutputObserver()
         if logged:
-            self.world.events.subscribe(self.log.handle)
+            self.world.events.subscribe(self.log.handle, *self.log.EVENTS)
         self.lines: dict[Console, FakeLine] = {}
         self.consoles = [self.console(number) for number in range(count)]
 

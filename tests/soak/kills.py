@@ -63,7 +63,7 @@ def child(root: Path, notes: mmap.mmap, seed: int, ready: int) -> None:
     log.revive(world.roster)
     log.start()
     world.observer.target = log.recorder
-    world.events.subscribe(log.handle)
+    world.events.subscribe(log.handle, *log.EVENTS)
     consoles = [_console(world, number) for number in range(CONSOLES)]
     os.write(ready, b".")
     moment = 0

@@ -56,7 +56,7 @@ class WrongProtocolTest(SynchronousTestCase):
         clock = self.scene.clock
         self.recorded, self.refused = Recorded(), RecentRefusals(clock.wall)
         subscriber = AuditSubscriber(self.recorded, self.refused, clock.seconds, clock.wall)
-        self.scene.events.subscribe(subscriber.handle)
+        self.scene.events.subscribe(subscriber.handle, *subscriber.EVENTS)
         self.events: list[LogEvent] = []
         keep: Any = self.events.append
         globalLogPublisher.addObserver(keep)

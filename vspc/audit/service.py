@@ -96,7 +96,7 @@ class AuditService:
             self._writer.start()
         for copy in self._copies:
             copy.start()
-        self._unsubscribe = self.events.subscribe(self.subscriber.handle)
+        self._unsubscribe = self.events.subscribe(self.subscriber.handle, *self.subscriber.EVENTS)
         self._timer = self.clock.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:

@@ -144,6 +144,13 @@ class AuditSubscriber:
         factory=lambda: defaultdict(EventRateLimit), init=False
     )
 
+    EVENTS = (
+        *(Attached, Detached, Delivered, BreakSignal, PenTaken, PenReleased, PenAsked),
+        *(PenAnswered, PenGiven, Approval, PenJoined, PenLocked, PenUnlocked, Leased, LeaseEnded),
+        *(Connected, HostChanged, Replaced, Forgotten, Suspicion, VmRefused),
+    )
+    """Those that are recorded."""
+
     def handle(self, event: Event) -> None:
         """Record `event`; for `vspc.console.events.EventBus.subscribe`."""
         match event:

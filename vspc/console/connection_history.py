@@ -96,6 +96,9 @@ class ConnectionHistory:
         self._hosts = RecentByAddress[str, HostRecord](HOSTS, HOSTS_OF_ONE)
         self._forgotten: OrderedDict[str, ForgottenConsole] = OrderedDict()
 
+    EVENTS = (VmRefused, VmLeft, Connected, Continued, Moved, Replaced, Forgotten)
+    """Those that `on_event` needs."""
+
     def on_event(self, event: Event) -> None:
         """Keep what `event` says of connections."""
         match event:

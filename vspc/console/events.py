@@ -397,7 +397,8 @@ class EventBus:
     def publish(self, event: Event) -> None:
         """Pass `event` to all subscribers."""
         kind = type(event)
-        for call in self._of.get(kind) or self._select(kind):
+        found = self._of.get(kind)
+        for call in self._select(kind) if found is None else found:
             try:
                 call(event)
             except Exception:

@@ -199,6 +199,9 @@ class Log:
         for sink in self.sinks:
             sink.start()
 
+    EVENTS = LogRecorder.EVENTS
+    """Those that `handle` needs."""
+
     def handle(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         if isinstance(event, Renamed):

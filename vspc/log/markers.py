@@ -23,6 +23,14 @@ from vspc.console.logs import MarkerKind
 from vspc.console.pen_events import Leased, LeaseEnded, PenLocked, PenUnlocked
 from vspc.log.records import DATA, Record, marker
 
+MARKED = (
+    *(events.Connected, events.Continued, events.HandoverIncomplete, events.Replaced),
+    *(events.Moved, events.WentAway, events.Renamed, events.Attached, events.Detached),
+    *(events.PenTaken, events.PenReleased, PenLocked, PenUnlocked, Leased, LeaseEnded),
+    *(events.BreakSignal, events.SettingsChanged),
+)
+"""Events that may have markers."""
+
 
 def markers(event: Event) -> Iterator[tuple[ConsoleRef, MarkerKind, str]]:
     """The markers of `event`, each with the console whose log it belongs to; one safe line."""

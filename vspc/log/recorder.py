@@ -21,7 +21,7 @@ from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.console.pen_events import PenJoined
 from vspc.log.description import about
 from vspc.log.entry import RecorderEntry, Reserves, Resting
-from vspc.log.markers import STOPPED, Reconnections, TypedInput, markers
+from vspc.log.markers import MARKED, STOPPED, Reconnections, TypedInput, markers
 from vspc.log.records import ABOUT, DATA, Record, gap, marker, new_record, reserve
 from vspc.log.writer import Batch
 
@@ -325,6 +325,9 @@ class LogRecorder(OutputObserver):
                 self._end_gap(entry, entry.end)
 
     # Markers
+
+    EVENTS = (*MARKED, PenJoined, events.HostChangeSeen, events.Forgotten)
+    """Those that `handle` needs."""
 
     def handle(self, event: Event) -> None:
         """Put the markers of `event` into the logs of its consoles."""

@@ -122,6 +122,13 @@ class EventLog:
         self._suspicions = Refusals()
         self._descriptors = DescriptorWatch()
 
+    EVENTS = (
+        *(Attached, Detached, PenTaken, PenLocked, PenUnlocked, Leased, LeaseEnded),
+        *(BreakSignal, Stalled, AnswersAgain, HandoverIncomplete, Forgotten),
+        *(Suspicion, HostChanged),
+    )
+    """Those that have a line."""
+
     def on_event(self, event: Event) -> None:
         """Log one event."""
         record(self._log, event)

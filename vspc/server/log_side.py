@@ -109,7 +109,7 @@ class LogSide:
         """Begin to write."""
         if self.log is not None:
             self.log.start()
-            events.subscribe(self.log.handle)
+            events.subscribe(self.log.handle, *self.log.EVENTS)
         self.alerts.start(self._config.alert)
         self.panics.start()
         events.subscribe(self.alerts.handle, *self.alerts.EVENTS)

@@ -99,7 +99,7 @@ class MetricsSide:
 
     def start(self, events: EventBus) -> None:
         """Everything is listening."""
-        events.subscribe(self.events.on_event)
+        events.subscribe(self.events.on_event, *self.events.EVENTS)
         events.subscribe(self.selection.on_event, *self.selection.EVENTS)
         self.selection.renew()
         self.reactor.callWhenRunning(self._watch_turns)

@@ -45,7 +45,7 @@ class WrittenScene(Scene):
 
     def __attrs_post_init__(self) -> None:
         Scene.__init__(self)
-        self.events.subscribe(self.places.on_event)
+        self.events.subscribe(self.places.on_event, *self.places.EVENTS)
         self.writer = HandoverWriter(
             HandoverFile.create(),
             self.store,

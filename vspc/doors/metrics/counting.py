@@ -40,6 +40,12 @@ class EventCounts:
         self.refused = Counter[str]()
         self.security = Counter[str]()
 
+    EVENTS = (
+        *(events.Moved, events.MigrationEnded, events.Connected, events.WentAway),
+        *(events.Stalled, events.VmRefused, events.Suspicion, events.HostChanged),
+    )
+    """Those that are counted."""
+
     def on_event(self, event: Event) -> None:
         """Count it."""
         match event:

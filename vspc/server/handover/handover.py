@@ -140,7 +140,7 @@ class Handover:
         if self.store is not None:
             for each in self.interruptions.left:
                 self._places.add(each)
-            self.events.subscribe(self._places.on_event)
+            self.events.subscribe(self._places.on_event, *self._places.EVENTS)
             self._begin_to_write(self.store)
 
     def _interrupted(self, found: Assembled) -> Iterator[Interruption]:

@@ -33,6 +33,9 @@ class TerminalPlaces:
     _numbers: Iterator[int] = field(factory=count, init=False)
     _is_settled: bool = field(default=False, init=False)
 
+    EVENTS = (Attached, Detached)
+    """Those that `on_event` needs."""
+
     def on_event(self, event: Event) -> None:
         """For `vspc.console.events.EventBus.subscribe`."""
         match event:
