@@ -31,7 +31,7 @@ class InlineWriter(LogWriter):
 
     def begin(self) -> None:
         """In place of `start`."""
-        self.chores = Here()
+        self.chores = self.syncing.chores = Here()
 
 
 class Here(WorkerPool):
@@ -82,7 +82,7 @@ class Logged:
         writer = log.writer
         assert isinstance(writer, InlineWriter)
         self.writer = writer
-        writer.now = world.clock.seconds
+        writer.now = writer.syncing.now = world.clock.seconds
         log.space.now = world.clock.seconds
         log.space.wall = world.clock.wall
         log.store.sizes = self.sizes or log.store.sizes

@@ -84,7 +84,8 @@ class Bounds(WholeLog):
 
     def test_a_disk_that_never_syncs_has_a_bounded_journal(self) -> None:
         sizes = self.logged.log.store.sizes = Sizes(journal=4096)
-        self.logged.writer.chores = DiskThatNeverSyncs()
+        writer = self.logged.writer
+        writer.chores = writer.syncing.chores = DiskThatNeverSyncs()
         console = self.console(1)
         for _ in range(100):
             console.link.output(b"x" * 1000)

@@ -303,7 +303,7 @@ class Health(MetricsCase):
         log, audit = self.service.parts.logs.log, self.service.parts.audit.writer
         assert log is not None
         assert audit is not None
-        log.writer._unsynced_since = audit.unsynced_since = self.sources.clock.seconds() - 60
+        log.writer.syncing._since = audit.unsynced_since = self.sources.clock.seconds() - 60
         found = list(problems(self.sources))
         self.assertEqual([each.partition(":")[0] for each in found], ["log", "audit"])
         self.assertGreaterEqual(self.value("vspc_audit_sync_lag_seconds"), 60)

@@ -6,7 +6,6 @@ treated like that.
 """
 
 import errno
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.recovery import compress, contents
 from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
+from vspc.log.syncing import Syncing
 
 
 @frozen(eq=False)
@@ -95,6 +95,7 @@ class LogWriter:
     failing: bool = field(default=False, init=False)
     chores: WorkerPool = field(init=False)
     chain: Chain = field(init=False)
+    syncing: Syncing = field(init=False)
     _worker: Worker = field(init=False)
     _written: Condition = field(factory=Condition, init=False)
     _items: deque[Batch | Callable[[], None]] = field(factory=deque, init=False)
@@ -102,11 +103,6 @@ class LogWriter:
     _unanswered: deque[Batch] = field(factory=deque, init=False)  # written, and nobody knows
     _failing_since: float = field(default=0.0, init=False)
     _retry: float = field(default=0.0, init=False)
-    _unsynced: bool = field(default=False, init=False)
-    _unsynced_since: float | None = field(default=None, init=False)
-    _syncing: bool = field(default=False, init=False)
-    _syncing_since: float | None = field(default=None, init=False)
-    _synced: float = field(default=0.0, init=False)
     _dropping: bool = field(default=False, init=False)
     _tidied: float = field(default=0.0, init=False)
     _grown: bool = field(default=False, init=False)
@@ -115,6 +111,16 @@ class LogWriter:
         self.chores = WorkerPool("log-chores", self.failed)
         self._worker = Worker("log", self._step, self.failed, self._last_words)
         self.chain = Chain(self.store.root, self.store.disk)
+        self.syncing = Syncing(
+            self.store,
+            self.sync,
+            self.sync_interval,
+            self.now,
+            self.chores,
+            self.put,
+            self._synced,
+            self._sync_failed,
+        )
 
     # From any thread
 
@@ -149,11 +155,8 @@ class LogWriter:
 
     @property
     def unsynced_since(self) -> float | None:
-        """When the oldest bytes were written that are not known to be on the disk; None: all are,
-        or `sync` is "never".
-        """
-        since = self._syncing_since
-        return self._unsynced_since if since is None else since
+        """`Syncing.unsynced_since`."""
+        return self.syncing.unsynced_since
 
     def stop(self) -> None:
         """Write what is left and a last record; waits at most `STOP_TIMEOUT` seconds."""
@@ -195,8 +198,8 @@ class LogWriter:
         if self._unanswered:
             return RETRY
         until = [self._tidied + (TIDY_INTERVAL_BUSY if self._grown else TIDY_INTERVAL)]
-        if self._unsynced and not self._syncing and self.sync == "interval":
-            until.append(self._synced + self.sync_interval)
+        if self.syncing.due is not None:
+            until.append(self.syncing.due)
         return max(0.0, min(until) - now)
 
     def work(self, items: list[Batch | Callable[[], None]]) -> None:
@@ -210,7 +213,7 @@ class LogWriter:
             for item in items:
                 if not isinstance(item, Batch):
                     self._call(item)
-            self._sync_soon()
+            self.syncing.begin()
             self._keep_order()
         finally:
             self.busy_since = None
@@ -259,9 +262,7 @@ class LogWriter:
         self.store.append(records)
         self.counts.writes += 1
         self.counts.bytes += size
-        self._unsynced = True
-        if self._unsynced_since is None and self.sync != "never":
-            self._unsynced_since = self.now()
+        self.syncing.written()
         for batch in together:
             self._unanswered.append(batch)
             self._unwritten.popleft()
@@ -302,43 +303,12 @@ class LogWriter:
             seconds = round(self.now() - self._failing_since, 1)
             self.report("log-recovered", {"seconds": seconds})
 
-    # Syncing
+    def _synced(self, calls: int = 1) -> None:
+        self.counts.syncs += calls
 
-    def _sync_soon(self) -> None:
-        due = self.sync == "always" or self.now() >= self._synced + self.sync_interval
-        if self.sync == "never" or not self._unsynced or self._syncing or not due:
-            return
-        self._synced = self.now()
-        try:
-            descriptor = self.store.journal.duplicate()
-        except OSError as error:  # no descriptors: an interval later, then
-            self.counts.sync_failures += 1
-            self.report("log-sync-failed", {"error": error.strerror})
-            return
-        self._unsynced = False
-        if descriptor is None:
-            self._unsynced_since = None
-            return
-        self._syncing = True
-        if self._syncing_since is None:  # else the last one failed
-            self._syncing_since = self._unsynced_since
-        self._unsynced_since = None
-        self.chores.submit(partial(self._sync, descriptor))
-
-    def _sync(self, descriptor: int) -> None:
-        try:
-            self.store.disk.sync(descriptor)
-            self.counts.syncs += 1
-            self._syncing_since = None
-        except OSError as error:
-            self.counts.sync_failures += 1
-            self.report("log-sync-failed", {"error": error.strerror})
-        finally:
-            os.close(descriptor)
-            self.put(self._synced_now)
-
-    def _synced_now(self) -> None:
-        self._syncing = False
+    def _sync_failed(self, error: OSError) -> None:
+        self.counts.sync_failures += 1
+        self.report("log-sync-failed", {"error": error.strerror})
 
     # Order
 
@@ -382,10 +352,9 @@ class LogWriter:
     def _settle_files(self, number: int, segments: list[Segment]) -> None:
         try:
             if self.sync != "never":
-                self.counts.syncs += sync_segments(self.store.disk, segments)
+                self._synced(sync_segments(self.store.disk, segments))
         except OSError as error:
-            self.counts.sync_failures += 1
-            self.report("log-sync-failed", {"error": error.strerror})
+            self._sync_failed(error)
             number = 0  # the journal keeps it all until the next time
         self.put(partial(self._drop, number))
 
