@@ -23,7 +23,7 @@ from tests.net.test_tls import Client, made_pair
 from vspc.net.fair_tls import FairTlsFactory
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import ServerTls
-from vspc.net.turn_loop import GatheringConnection, TurnLoop
+from vspc.net.turn_loop import SEND_BUFFER, GatheringConnection, TurnLoop
 
 LARGE = bytes(range(256)) * 65536
 """More than a socket takes at once."""
@@ -53,9 +53,11 @@ class Producer:
     def __init__(self, transport: Any) -> None:
         self.transport = transport
         self.left = 4
+        self.pauses = 0
 
     def pauseProducing(self) -> None:
         """It is told to go on when there is room."""
+        self.pauses += 1
 
     def stopProducing(self) -> None:
         """Nothing is left to be produced."""
@@ -245,6 +247,21 @@ class TurnLoopTests(TestCase):
             producer.resumeProducing()
 
         self.assertEqual(bytes(1024 * 1024), await self.heard(await self.connect(reply)))
+
+    async def test_a_producer_is_paused_for_more_than_the_buffer_only(self) -> None:
+        pauses = list[int]()
+
+        def reply(talker: Talker) -> None:
+            producer = Producer(talker.transport)
+            talker.transport.registerProducer(producer, True)
+            for size in (SEND_BUFFER, 1):
+                talker.transport.write(bytes(size))
+                pauses.append(producer.pauses)
+            talker.transport.unregisterProducer()
+            talker.transport.loseConnection()
+
+        await self.heard(await self.connect(reply))
+        self.assertEqual([0, 1], pauses)
 
     async def test_without_a_start_it_writes_as_twisted_does(self) -> None:
         self.loop.stop()

@@ -15,6 +15,10 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.logger import Logger
 
+SEND_BUFFER = 128 * 1024
+"""Bytes that a connection has yet to send, beyond which its producer is paused. What a turn writes
+is sent at its end: a piece of output, and the packets around it, are no sign of a slow reader."""
+
 
 class TurnLoop:
     """The turns of `reactor`, and the connections that have something to send at the end of this
@@ -124,6 +128,10 @@ class GatheringConnection(tcp.Server):
         self.turn_loop = loop
         self._waits = False  # for the reactor to find it writable
         super().__init__(*arguments)
+
+    def _isSendBufferFull(self) -> bool:
+        """Of Twisted's `FileDescriptor`, where it is what is read at once: 64 KiB."""
+        return len(self.dataBuffer) + self._tempDataLen > SEND_BUFFER
 
     def startWriting(self) -> None:
         if not (self._waits or self.turn_loop.add(self)):

@@ -394,7 +394,7 @@ class SshTransport(SSHServerTransport):
     @property
     def flowing(self) -> bool:
         """Whether channels may write."""
-        return self.may_write and not self.output.stalled
+        return not (self.ended or self.output.stalled or self._exchange.active)
 
     @property
     def exchanging(self) -> bool:
@@ -404,7 +404,7 @@ class SshTransport(SSHServerTransport):
     @property
     def may_write(self) -> bool:
         """Whether channels may write what the client will read later."""
-        return not (self.ended or self.exchanging)
+        return not (self.ended or self._exchange.active)
 
     def _flow(self) -> None:
         if self.channels is not None and self.flowing:

@@ -50,7 +50,13 @@ class SshReader:
 
     def uint32(self) -> int:
         """A number of four bytes."""
-        return int(_UINT32.unpack(self.take(4))[0])
+        at = self.at
+        try:
+            number: int = _UINT32.unpack_from(self._data, at)[0]
+        except struct.error:
+            raise MalformedSsh("a field is truncated") from None
+        self.at = at + 4
+        return number
 
     def uint64(self) -> int:
         """A number of eight bytes."""

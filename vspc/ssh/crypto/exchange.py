@@ -213,6 +213,8 @@ class KeyExchange:
         self._incoming = incoming
         self._outgoing = outgoing
         self.phase = Phase.IDLE
+        self.active = False
+        """Whether keys are being exchanged."""
         self.first = True
         """Whether no key exchange has been completed yet."""
         self._strict = False
@@ -222,10 +224,9 @@ class KeyExchange:
         self._waiting: list[bytes] = []
         self.waiting_bytes = 0
 
-    @property
-    def active(self) -> bool:
-        """Whether keys are being exchanged."""
-        return self.phase is not Phase.IDLE
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self.active = phase is not Phase.IDLE
 
     def receives(self, message: int) -> bool:
         """Whether the client's `message` is to be handled; False: dropped, as it was a wrong guess.
@@ -241,7 +242,7 @@ class KeyExchange:
 
     def offered(self) -> None:
         """Our KEXINIT is being sent."""
-        self.phase = Phase.OFFERED
+        self._enter(Phase.OFFERED)
 
     def agree_on(self, offer: Offer) -> Agreed:
         """What is used if this KEXINIT of the client's is taken up; raises `MalformedSsh`."""
@@ -255,7 +256,7 @@ class KeyExchange:
         """Both KEXINITs are out."""
         self._agreed = agreed
         self._skip_guess = agreed.skip_guess
-        self.phase = Phase.EXCHANGING
+        self._enter(Phase.EXCHANGING)
 
     def setKeys(
         self,
@@ -274,7 +275,7 @@ class KeyExchange:
         assert self._agreed is not None
         sealer = direction(self._agreed.ciphers[1], self._agreed.macs[1], *self._keys[:3])
         self._outgoing.rekey(sealer, reset=self._strict)
-        self.phase = Phase.CLOSING
+        self._enter(Phase.CLOSING)
 
     def received_new_keys(self) -> list[bytes]:
         """The client's NEWKEYS is here, the exchange is over; returns the messages that waited."""
@@ -283,7 +284,7 @@ class KeyExchange:
         self._incoming.rekey(opener, reset=self._strict)
         self._agreed, self._keys = None, ()
         self.first = False
-        self.phase = Phase.IDLE
+        self._enter(Phase.IDLE)
         waiting, self._waiting, self.waiting_bytes = self._waiting, [], 0
         return waiting
 

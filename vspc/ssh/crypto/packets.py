@@ -155,34 +155,32 @@ class ChaCha(PacketCipher):
         self._main = Cipher(algorithms.ChaCha20(key[:32], bytes(16)), None).encryptor()
         self._lengths = Cipher(algorithms.ChaCha20(key[32:64], bytes(16)), None).encryptor()
 
-    def _tag_key(self, nonce: bytes) -> bytes:
-        self._main.reset_nonce(nonce)
-        return self._main.update(self._FIRST)[:32]
-
     def seal(self, sequence: int, *payload: bytes) -> bytes:
         body = self._padded(payload)
-        key = self._tag_key(_nonce(sequence))
-        sealed = self._clear_head(sequence, _LENGTH.pack(len(body))) + self._main.update(body)
+        nonce = _COUNTER_ZERO + _COUNTER.pack(sequence)
+        main, lengths = self._main, self._lengths
+        main.reset_nonce(nonce)
+        lengths.reset_nonce(nonce)
+        key = main.update(self._FIRST)[:32]
+        sealed = lengths.update(_LENGTH.pack(len(body))) + main.update(body)
         return sealed + Poly1305.generate_tag(key, sealed)
 
     def _clear_head(self, sequence: int, head: bytes) -> bytes:
         """A stream cipher is its own inverse."""
-        self._lengths.reset_nonce(_nonce(sequence))
+        self._lengths.reset_nonce(_COUNTER_ZERO + _COUNTER.pack(sequence))
         return self._lengths.update(head)
 
     def open(self, sequence: int, packet: bytes) -> bytes:
         """Nothing is deciphered before it is known to be authentic."""
-        key = self._tag_key(_nonce(sequence))
+        main = self._main
+        main.reset_nonce(_COUNTER_ZERO + _COUNTER.pack(sequence))
+        key = main.update(self._FIRST)[:32]
         sealed = packet[: -self._tag]
         try:
             Poly1305.verify_tag(key, sealed, packet[-self._tag :])
         except InvalidSignature:
             raise _unauthentic() from None
-        return _payload(self._main.update(sealed[4:]))
-
-
-def _nonce(sequence: int) -> bytes:
-    return _COUNTER_ZERO + _COUNTER.pack(sequence)
+        return _payload(main.update(sealed[4:]))
 
 
 class CtrEtm(PacketCipher):
