@@ -25,6 +25,7 @@ from vspc.console.logins import Request
 from vspc.console.ports import Program, Terminal
 from vspc.ssh import limits
 from vspc.ssh.context import Timers
+from vspc.ssh.crypto.packets import Part
 from vspc.ssh.transport import SshTransport
 from vspc.wire.ssh import MalformedSsh, SshReader, uint32
 
@@ -244,12 +245,13 @@ class SshChannel:
         self._flush()
 
     def _pass(self, stream: int, data: bytes) -> bytes:
-        """Send what window and transport take of `data`, uncopied as far as it can be; the rest."""
-        while data and (window := self._window()):
-            count = min(window, self._largest)
-            self._send_data(stream, data[:count])
-            data = data[count:]
-        return data
+        """Send what window and transport take of `data`, uncopied until it is sealed; the rest."""
+        sent, size, whole = 0, len(data), memoryview(data)
+        while sent < size and (window := self._window()):
+            count = min(window, self._largest, size - sent)
+            self._send_data(stream, whole[sent : sent + count], count)
+            sent += count
+        return data[sent:]
 
     def send_last(self) -> None:
         """Send what the window takes though the client does not read yet: this is the end, and what
@@ -260,18 +262,19 @@ class SshChannel:
     def _flush(self, stalled: bool = False) -> None:
         """Send what window and transport take."""
         while self._outbox.held and (window := self._window(stalled)):
-            self._send_data(*self._outbox.take(min(window, self._largest)))
+            stream, data = self._outbox.take(min(window, self._largest))
+            self._send_data(stream, data, len(data))
         if self._outbox.held:
             self._table.wait(self)
         elif self._status is not None:
             self._close(self._status)
 
-    def _send_data(self, stream: int, data: bytes) -> None:
-        self.window_out -= len(data)
+    def _send_data(self, stream: int, data: Part, size: int) -> None:
+        self.window_out -= size
         if stream == STDOUT:
-            head = _DATA.pack(MSG_CHANNEL_DATA, self.remote, len(data))
+            head = _DATA.pack(MSG_CHANNEL_DATA, self.remote, size)
         else:
-            head = _EXTENDED.pack(MSG_CHANNEL_EXTENDED_DATA, self.remote, stream, len(data))
+            head = _EXTENDED.pack(MSG_CHANNEL_EXTENDED_DATA, self.remote, stream, size)
         self._transport.send_output(head, data)
 
     def send(self, message: int, body: bytes = b"") -> None:

@@ -42,7 +42,7 @@ from vspc.ssh.crypto.exchange import (
     key_exchanges,
     read_offer,
 )
-from vspc.ssh.crypto.packets import Incoming, Outgoing
+from vspc.ssh.crypto.packets import Incoming, Outgoing, Part
 from vspc.ssh.crypto.signatures import server_signature_algorithms
 from vspc.ssh.flow import ClientInput, ClientOutput
 from vspc.wire.ssh import MalformedSsh, SshReader, string, uint32
@@ -380,14 +380,14 @@ class SshTransport(SSHServerTransport):
         elif self._exchange.waiting_bytes > limits.BACKLOG_LIMIT:
             self.refuse("too much output waits for a key exchange")
 
-    def send_output(self, *message: bytes) -> None:
+    def send_output(self, *message: Part) -> None:
         """Send a message that a channel may send while the connection is `flowing` only; it comes
         in parts, which are copied once.
         """
         if not self.ended:
             self._send(*message)
 
-    def _send(self, *message: bytes) -> None:
+    def _send(self, *message: Part) -> None:
         self.output.write(self.outgoing.seal(*message))
         self.all_received()
 

@@ -35,6 +35,10 @@ _PADDINGS = tuple(bytes((length,)) for length in range(2 * _BLOCK))
 _RANDOM = 256
 
 
+Part = bytes | memoryview
+"""Of a payload."""
+
+
 class PacketCipher(ABC):
     """One direction of a connection: makes packets of payloads, or payloads of packets.
 
@@ -55,7 +59,7 @@ class PacketCipher(ABC):
     """Bytes for padding: one call for many packets."""
 
     @abstractmethod
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         """A packet; the payload may come in parts, which are copied once."""
 
     def measure(self, sequence: int, head: bytes) -> int:
@@ -73,7 +77,7 @@ class PacketCipher(ABC):
     def open(self, sequence: int, packet: bytes) -> bytes:
         """The payload of a whole packet."""
 
-    def _padded(self, payload: Sequence[bytes]) -> bytes:
+    def _padded(self, payload: Sequence[Part]) -> bytes:
         """Padding length, payload and padding."""
         padding = self._block - (5 - self._uncounted + sum(map(len, payload))) % self._block
         if padding < 4:
@@ -103,7 +107,7 @@ class Clear(PacketCipher):
     _block = 8
     _uncounted = _tag = 0
 
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         del sequence
         body = self._padded(payload)
         return _LENGTH.pack(len(body)) + body
@@ -126,7 +130,7 @@ class Gcm(PacketCipher):
         self._count = (self._count + 1) % _COUNTER_END
         return nonce
 
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         del sequence
         body = self._padded(payload)
         length = _LENGTH.pack(len(body))
@@ -155,7 +159,7 @@ class ChaCha(PacketCipher):
         self._main = Cipher(algorithms.ChaCha20(key[:32], bytes(16)), None).encryptor()
         self._lengths = Cipher(algorithms.ChaCha20(key[32:64], bytes(16)), None).encryptor()
 
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         body = self._padded(payload)
         nonce = _COUNTER_ZERO + _COUNTER.pack(sequence)
         main, lengths = self._main, self._lengths
@@ -201,7 +205,7 @@ class CtrEtm(PacketCipher):
         if not hmac.compare_digest(self._mac(sequence, data), mac):
             raise _unauthentic()
 
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         body = self._padded(payload)
         sealed = _LENGTH.pack(len(body)) + self._stream.update(body)
         return sealed + self._mac(sequence, sealed)
@@ -220,7 +224,7 @@ class CtrMac(CtrEtm):
     _uncounted = 0
     _first = b""
 
-    def seal(self, sequence: int, *payload: bytes) -> bytes:
+    def seal(self, sequence: int, *payload: Part) -> bytes:
         body = self._padded(payload)
         packet = _LENGTH.pack(len(body)) + body
         return self._stream.update(packet) + self._mac(sequence, packet)
@@ -364,7 +368,7 @@ class Outgoing:
         self.count = 0
         """Bytes sealed with the present keys."""
 
-    def seal(self, *payload: bytes) -> bytes:
+    def seal(self, *payload: Part) -> bytes:
         """A packet around `payload`, which may come in parts."""
         packet = self._sealer.seal(self.sequence, *payload)
         self.sequence = (self.sequence + 1) % _SEQUENCES
