@@ -337,7 +337,7 @@ class Pen:
     def _use(self, attachment: Attachment) -> None:
         """A holder did something."""
         attachment.used = self._context.clock.seconds()
-        if self._timer is None:
+        if self._timer is None and attachment.is_terminal:
             self._restart_timer()
 
     def _restart_timer(self) -> None:

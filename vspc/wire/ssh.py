@@ -97,7 +97,7 @@ class SshReader:
 
     def end(self) -> None:
         """Nothing may be left."""
-        if not self.ended:
+        if self.at != len(self._data):
             raise MalformedSsh("trailing bytes after the last field")
 
 
