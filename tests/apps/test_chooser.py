@@ -622,27 +622,54 @@ class ChangingTests(SynchronousTestCase):
         self.assertIn(self.storm(0.1, seconds=60), (14, 15))
 
     def test_of_many_lists_each_is_looked_at_less_often(self) -> None:
-        pace = RefreshPace()
-        self.assertEqual(pace.wait(100.0, 99.0), 0)
-        for _ in range(10):
-            pace.spent(100.0, 0.01)
-        self.assertAlmostEqual(pace.wait(100.0, 99.9), 4.0)
-        self.assertEqual(pace.wait(100.0, None), 0)
-        self.assertEqual(pace.wait(104.5, 100.0), 0)
+        lists = RefreshPace()
+        paces = [lists.list_pace() for _ in range(10)]
+        self.assertEqual({each.wait(100.0) for each in paces}, {0.0})
+        for each in paces:
+            each.refreshed(100.0)
+            each.spent(100.0, 0.01)
+        self.assertEqual({round(each.wait(100.0), 6) for each in paces}, {4.0})
+        self.assertEqual({each.wait(104.0) for each in paces}, {0.0})
+        self.assertEqual(lists.list_pace().wait(100.0), 0.0)
 
-    def test_what_others_cost_makes_a_list_wait(self) -> None:
-        pace = RefreshPace()
-        bench = Bench(rows(5), pace=pace).shown()
-        bench.clock.advance(1)
-        pace.spent(bench.clock.seconds(), 0.1)
-        bench.rows = rows(6)
-        bench.chooser.changed()
-        bench.clock.advance(3.9)
-        bench.turn()
-        self.assertNotIn("web0005", bench.screen.text)
-        bench.clock.advance(0.2)
-        bench.turn()
-        self.assertIn("web0005", bench.screen.text)
+    def test_a_list_that_takes_long_makes_no_short_one_wait_for_it(self) -> None:
+        lists = RefreshPace()
+        long, short = lists.list_pace(), lists.list_pace()
+        for pace, took in ((long, 0.2), (short, 0.005)):
+            pace.refreshed(100.0)
+            pace.spent(100.0, took)
+        # Both pay half until the short one has paid, 2 x 40 x 0.005 s, then the long one pays all.
+        self.assertAlmostEqual(short.wait(100.0), 0.4)
+        self.assertAlmostEqual(long.wait(100.0), 40 * 0.205)
+        self.assertEqual((short.wait(100.5), long.wait(108.2)), (0.0, 0.0))
+
+    def test_all_lists_together_take_no_more_than_their_share(self) -> None:
+        lists = RefreshPace()
+        costs = {lists.list_pace(): cost for cost in (0.001, 0.002, 0.05, 0.1)}
+        looks, now, spent = dict.fromkeys(costs, 0), 0.0, 0.0
+        while now < 200.0:
+            now += 0.05
+            for pace, cost in costs.items():
+                if not pace.wait_in_turn(now):
+                    pace.refreshed(now)
+                    pace.spent(now, cost)
+                    looks[pace] += 1
+                    spent += cost
+        self.assertLess(spent, 200.0 / 40 + sum(costs.values()))
+        self.assertGreater(spent, 0.9 * 200.0 / 40)
+        # The short ones hardly wait, and the longest gets what the others leave.
+        first, second, third, fourth = looks.values()
+        self.assertGreater(min(first, second), 500)
+        self.assertTrue(10 < fourth < third < 100, (third, fourth))
+
+    def test_what_others_cost_makes_a_list_wait_longer(self) -> None:
+        lists = RefreshPace()
+        mine, other = lists.list_pace(), lists.list_pace()
+        mine.refreshed(100.0)
+        mine.spent(100.0, 0.05)
+        self.assertAlmostEqual(mine.wait(101.0), 1.0)
+        other.spent(101.0, 0.05)
+        self.assertAlmostEqual(mine.wait(101.0), 2.0)
 
     def test_lists_whose_time_it_is_are_looked_at_one_after_the_other(self) -> None:
         pace = RefreshPace()
@@ -650,7 +677,7 @@ class ChangingTests(SynchronousTestCase):
         bench.clock.advance(1)
         before = bench.looks
         bench.chooser.changed()
-        pace.spent(bench.clock.seconds(), 0.0)  # another list, in this turn of the reactor
+        pace.list_pace().spent(bench.clock.seconds(), 0.0)  # in this turn of the reactor
         bench.clock.advance(0)
         self.assertEqual(bench.looks, before)
         bench.clock.advance(BETWEEN)
@@ -659,14 +686,19 @@ class ChangingTests(SynchronousTestCase):
     def test_what_keys_cost_makes_no_other_list_wait(self) -> None:
         pace = RefreshPace()
         bench = Bench(rows(5), pace=pace).shown()
+        other = Bench(rows(5), pace=pace).shown()
         bench.type(b"nothing like it")
-        bench.clock.advance(10)
+        for each in (bench, other):
+            each.clock.advance(10)
         before, bench.cost = bench.looks, 0.1
         for _ in range(20):
             bench.chooser.changed()
             bench.type(ENTER)
         self.assertGreaterEqual(bench.looks - before, 20)
-        self.assertLess(pace.wait(bench.clock.seconds(), 0.0), 20)
+        seen = other.looks
+        other.chooser.changed()
+        other.clock.advance(1)
+        self.assertEqual(other.looks, seen + 1)
 
     def test_but_never_less_than_twice_a_minute(self) -> None:
         self.assertIn(self.storm(10.0, seconds=60), (1, 2))

@@ -67,11 +67,10 @@ class Chooser(Program):
         self._is_over = False
         self._turn_call: Cancellable | None = None
         self._refresh_call: Cancellable | None = None
-        self._refreshes = pace or RefreshPace()
+        self._refreshes = (pace or RefreshPace()).list_pace()
         self._repaints = RepaintPace()
         self._paint_call: Cancellable | None = None
         self._look_call: Cancellable | None = None
-        self._refreshed_at: float | None = None
         self._shares_cost = False  # whether the next repaint is because of a refresh in its turn
         self._has_changed = False  # whether there was a change since the last refresh
         self.changed()
@@ -89,7 +88,7 @@ class Chooser(Program):
         if self._is_over or self._has_changed:
             return
         self._has_changed = True
-        self._refresh_in(self._refreshes.wait(self._clock.seconds(), self._refreshed_at))
+        self._refresh_in(self._refreshes.wait(self._clock.seconds()))
 
     def _refresh_in(self, delay: float) -> None:
         cancel(self._refresh_call)
@@ -99,8 +98,8 @@ class Chooser(Program):
         """As all lists are when it is time, at the cost of all; only a new one is its own affair,
         and what keys cause.
         """
-        is_new, began = self._refreshed_at is None, self._clock.seconds()
-        wait = 0.0 if is_new else self._refreshes.wait_for_others(began)
+        is_new, began = self._refreshes.is_new, self._clock.seconds()
+        wait = self._refreshes.wait_in_turn(began)
         if wait:
             self._refresh_in(wait)
             return
@@ -111,8 +110,9 @@ class Chooser(Program):
     def _refresh(self) -> None:
         self._has_changed = False
         self._view.refresh()
-        now = self._refreshed_at = self._clock.seconds()
-        self._refresh_in(max(AGE_INTERVAL, self._refreshes.wait(now, now)))
+        now = self._clock.seconds()
+        self._refreshes.refreshed(now)
+        self._refresh_in(max(AGE_INTERVAL, self._refreshes.wait(now)))
         self._soon()
 
     def _share_cost(self, began: float) -> None:

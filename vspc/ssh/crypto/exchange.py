@@ -176,9 +176,6 @@ _EXCHANGE_INIT = 30
 METHOD_MESSAGES = range(30, 50)
 """Messages of a key exchange method (RFC 4253 section 12)."""
 
-_OF_SERVICES = METHOD_MESSAGES.stop
-"""From here on messages belong to a service: permitted whenever no keys are exchanged."""
-
 _EXPECTED = {Phase.EXCHANGING: _EXCHANGE_INIT, Phase.CLOSING: _NEWKEYS}
 
 
@@ -236,8 +233,8 @@ class KeyExchange:
 
         Raises `MalformedSsh` if it is not permitted now.
         """
-        if message >= _OF_SERVICES and not (self.active or self.first):
-            return True  # of most packets no more has to be known
+        if message >= METHOD_MESSAGES.stop and not (self.active or self.first):
+            return True  # for a service, as most are
         if self._skip_guess and message in METHOD_MESSAGES:
             self._skip_guess = False
             return False
