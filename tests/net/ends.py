@@ -1,5 +1,6 @@
 """A LineTransport over a transport in memory, with a protocol that keeps what it is told."""
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -36,6 +37,7 @@ class Wire(StringTransport):
     """A StringTransport that knows how it was ended."""
 
     aborted = False
+    hasten: Callable[[], None] | None = None  # as that of a connection whose turns are ours
     bufferSize = 64 * 1024  # of Twisted's: bytes that are read at once
 
     def __init__(self, **about: Any) -> None:

@@ -201,6 +201,31 @@ class TurnLoopTests(TestCase):
                 await deferLater(reactor, 0.001)
         self.assertEqual(([b"one two three"], [0]), (said, timers))
 
+    async def test_what_is_in_a_hurry_does_not_wait_for_the_end_of_the_turn(self) -> None:
+        seen = list[bytes]()
+
+        def reply(talker: Talker) -> None:
+            for word in (b"one ", b"two"):
+                talker.transport.write(word)
+            talker.transport.hasten()
+            seen.append(client.recv(100))
+            talker.transport.hasten()
+            talker.transport.write(b"three")
+
+        client = await self.connect(reply)
+        self.assertEqual(b"three", await self.heard(client, 5))
+        self.assertEqual([b"one two"], seen)
+
+    async def test_a_hurry_does_not_overtake_what_the_socket_did_not_take(self) -> None:
+        def reply(talker: Talker) -> None:
+            talker.transport.write(LARGE)
+            talker.transport.hasten()
+            talker.transport.write(b"end")
+            talker.transport.hasten()
+
+        client = await self.connect(reply)
+        self.assertEqual(LARGE + b"end", await self.heard(client, len(LARGE) + 3))
+
     async def test_what_the_socket_does_not_take_follows(self) -> None:
         def reply(talker: Talker) -> None:
             talker.transport.write(LARGE)

@@ -6,7 +6,9 @@ from vspc.console.ports import Line
 
 
 class StateWatcher(Protocol):
-    """Is told what has changed; it looks at the end of the turn. No method may raise."""
+    """Is told what has changed; it looks at the end of the turn, or at `flush`. No method may
+    raise.
+    """
 
     def console_changed(self, console_id: str) -> None:
         """Something of a console is another; or it is there no longer."""
@@ -16,6 +18,9 @@ class StateWatcher(Protocol):
 
     def migration_changed(self, credential: bytes) -> None:
         """A migration, an open or a past one, is another; or it is forgotten."""
+
+    def flush(self) -> None:
+        """What has changed leaves the process now: an answer that tells of it follows."""
 
 
 class StateChanges:
@@ -40,3 +45,8 @@ class StateChanges:
         """See `StateWatcher.migration_changed`."""
         if self.watcher is not None:
             self.watcher.migration_changed(credential)
+
+    def flush(self) -> None:
+        """See `StateWatcher.flush`."""
+        if self.watcher is not None:
+            self.watcher.flush()

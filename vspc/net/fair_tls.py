@@ -95,6 +95,13 @@ class FairTls(BufferingTLSTransport):
             if not self._paused:
                 self.transport.resumeProducing()
 
+    def hasten(self) -> None:
+        """Send what was written now, as far as the connection below can."""
+        self._aggregator.flush()
+        send = getattr(self.transport, "hasten", None)
+        if send is not None:
+            send()
+
     def pauseProducing(self) -> None:
         """Stop decrypting and reading."""
         self._paused = True

@@ -323,6 +323,14 @@ class LineTransport(TelnetTransport):
         else:
             self._withheld.append(data)
 
+    def hasten(self) -> None:
+        """Send what was written now, where a `vspc.net.turn_loop.TurnLoop` would at the end of this
+        turn.
+        """
+        send = getattr(self.transport, "hasten", None)
+        if send is not None:
+            send()
+
     def write(self, data: bytes) -> None:
         """Send `data` as data: 0xFF doubled, nothing else touched."""
         self.write_encoded(telnet.escape(data))

@@ -66,6 +66,10 @@ class TurnLoop:
         """It has nothing to send any more."""
         self._waiting.pop(connection, None)
 
+    def __contains__(self, connection: "GatheringConnection") -> bool:
+        """Whether it has something to send at the end of this turn."""
+        return connection in self._waiting
+
     def callLater(self, _delay: float, call: Callable[[], None]) -> Any:
         """As the reactor's with a delay of 0, at the end of this turn: what `call` writes is sent
         in it.
@@ -159,6 +163,12 @@ class GatheringConnection(tcp.Server):
                 self._maybePauseProducer()  # type: ignore[no-untyped-call]
             if not (self._waits or self.turn_loop.add(self)):
                 self.wait()
+
+    def hasten(self) -> None:
+        """Send what was written now, unless it waits for the socket: somebody waits for it."""
+        if self in self.turn_loop:
+            self.send()
+            self.turn_loop.remove(self)
 
     def send(self) -> None:
         """Write what there is; what the socket does not take waits for it, and so does what Twisted

@@ -6,6 +6,7 @@ not among them: what OpenSSL holds is no value. `vspc.vm.take_up` goes on from t
 
 from collections.abc import Mapping
 
+from attrs import evolve
 from msgspec import Struct
 
 from vspc.console.identity import Claim
@@ -140,7 +141,8 @@ def save_line(
         line.address,
         line.name if isinstance(line, RawLine | TelnetLine) else "",
         _save_telnet(line) if isinstance(line, BinaryLine) else None,
-        session.claim,
+        # A copy: without what it has worked out of itself.
+        None if session.claim is None else evolve(session.claim),
         bytes(session.early_output.kept),
         session.early_output.dropped,
         session.early_output.quarantined_at,

@@ -115,6 +115,10 @@ class Vmotion:
                 began = now if asked_at is None else asked_at
                 context.tally.goahead.observe(context.clock.seconds() - began)
                 self.await_acknowledgement(credential, ACKNOWLEDGED)
+                # The VM is stunned: its answer waits neither for the rest of the turn nor for
+                # threads that are woken for what is reported of it.
+                context.changes.flush()
+                line.hasten()
                 context.send(replaced, LineEvent.DISMISSED)
                 self._reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):

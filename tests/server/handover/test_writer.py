@@ -6,13 +6,15 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.server.handover.support import WrittenScene
-from tests.vm.support import Host
+from tests.vm.support import SEQUENCE, Host
 from vspc.common.files import out_of_memory
 from vspc.console.values import SavedConsole
 from vspc.server.handover import writer
+from vspc.server.handover.encoding import RecordKind
 from vspc.server.handover.state_file import read
 from vspc.vm.values import SavedLine
-from vspc.wire.vmware import VmName
+from vspc.wire.telnet import VMWARE, subnegotiation
+from vspc.wire.vmware import VmName, VMotionBegin, encode
 
 
 class Written(SynchronousTestCase):
@@ -50,6 +52,23 @@ class Written(SynchronousTestCase):
         self.assertEqual(self.console().line, "l00000")
         assert self.line().telnet is not None
 
+    def test_what_a_claim_has_worked_out_is_not_written(self) -> None:
+        host = self.registered()
+        (session,) = self.scene.server.sessions.values()
+        assert session.claim is not None
+        host.say(VmName(b"other"))
+        self.turn()
+        self.assertEqual(session.claim.port_key, "uri:vspc")
+        host.say(VmName(b"web01"))
+        self.assertEqual(session.claim.port_key, "uri:vspc")
+        host.say(b"output", VMotionBegin(SEQUENCE))
+        lines = [
+            value
+            for (kind, _), value in read(self.scene.writer.file.descriptor).items()
+            if kind == RecordKind.LINE
+        ]
+        self.assertEqual([b"port_key" in each for each in lines], [False])
+
     def test_a_line_with_tls_is_not_kept_and_where_its_console_stands_is_known(self) -> None:
         host = self.scene.host(secure=True)
         host.register()
@@ -84,6 +103,20 @@ class Written(SynchronousTestCase):
         telnet = self.line().telnet
         assert telnet is not None
         self.assertEqual(telnet.transport.tail, b"\xff\xfa" + b"a" * 40)
+
+    def test_a_go_ahead_that_does_not_wait_for_the_end_of_the_turn(self) -> None:
+        host, seen = self.registered(), list[tuple[int, bool]]()
+
+        def hasten() -> None:
+            is_whole = self.scene.written() == self.scene.expected()
+            seen.append((len(self.scene.written().consoles.migrations), is_whole))
+
+        host.wire.hasten = hasten
+        # What follows in the same read is not worked on yet: it is read, and the line's tail.
+        begin = subnegotiation(VMWARE, encode(VMotionBegin(SEQUENCE)))
+        host.transport.dataReceived(begin + subnegotiation(VMWARE, encode(VmName(b"other"))))
+        self.assertEqual(seen, [(1, True)])
+        self.assertEqual(self.scene.written(), self.scene.expected())
 
     def test_a_new_name(self) -> None:
         host = self.registered()
