@@ -193,6 +193,10 @@ class ListeningTests(SynchronousTestCase):
 
             self.assertRefused(self.meet(prepare))
 
+    def test_buffers_of_connections_that_say_nothing_are_given_back(self) -> None:
+        there = tls.context(made_pair(), "here").set_mode(0)
+        self.assertTrue(there & SSL.MODE_RELEASE_BUFFERS)
+
     def test_a_renegotiation_is_refused(self) -> None:
         wire = self.meet(lambda c: c.set_max_proto_version(SSL.TLS1_2_VERSION))
         self.assertIsNone(wire.error)

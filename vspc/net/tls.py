@@ -156,8 +156,11 @@ def context(pair: Pair, where: str, client_ca: Path | None = None) -> SSL.Contex
 
 
 def restricted(method: int) -> SSL.Context:
-    """A context of `method` with the versions and ciphers that are accepted."""
+    """A context of `method` with the versions and ciphers that are accepted. Its connections give
+    OpenSSL's buffers back, 33 KiB each, while nothing is in them.
+    """
     made = SSL.Context(method)
+    made.set_mode(SSL.MODE_RELEASE_BUFFERS)
     made.set_min_proto_version(SSL.TLS1_2_VERSION)
     made.set_cipher_list(CIPHERS)
     made.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
