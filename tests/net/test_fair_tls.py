@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.ends import Recorder, TurnClock, Wire
 from tests.net.test_tls import Client, made_pair
-from vspc.net.fair_tls import FairTlsFactory
+from vspc.net.fair_tls import PIECE, PIECES, FairTlsFactory
 from vspc.net.scheduler import EVENTS_UNPROVEN, HANDSHAKE, TURN_EVENTS, Scheduler
 from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import ServerTls
@@ -103,6 +103,27 @@ class FairTlsTests(SynchronousTestCase):
             self.clock.turn()
         self.assertEqual(one.protocol.heard(), data)
         self.assertTrue(one.wire.reading)
+
+    def test_what_was_read_at_once_reaches_openssl_in_pieces(self) -> None:
+        one = self.telnets().shake_hands()
+        self.clock.turn()
+        engine, sizes = one.engine._tlsConnection, list[int]()
+
+        def measured(data: bytes) -> int:
+            sizes.append(len(data))
+            return SSL.Connection.bio_write(engine, data)
+
+        engine.bio_write = measured
+        for count in (1, 80, 600):
+            said = one.records(*[b"x" * 100] * count)
+            one.engine.dataReceived(said)
+            self.assertEqual(sum(sizes), len(said))
+            self.assertLessEqual(len(sizes), PIECES)
+            self.assertLessEqual(max(sizes), max(PIECE, len(said) // PIECES + 1))
+            sizes.clear()
+            while one.line.share.waiting:
+                self.clock.turn()
+        self.assertEqual(one.protocol.heard(), b"x" * 68_100)
 
     def test_what_was_read_is_delivered_though_the_connection_is_lost(self) -> None:
         one = self.telnets().shake_hands()

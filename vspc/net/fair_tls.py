@@ -17,6 +17,13 @@ from twisted.python.failure import Failure
 from vspc.net.scheduler import HANDSHAKE, Share
 from vspc.wire.opening import VERSION_AT, OpeningProtocol, recognise
 
+PIECES = 4
+"""Into how many pieces what was read at once is cut for OpenSSL, whose buffer for what comes keeps
+the size of the largest one."""
+
+PIECE = 2048
+"""Bytes of such a piece at least."""
+
 
 class PausableConnection(SSL.Connection):
     """An OpenSSL connection that has nothing to read while it is `paused`."""
@@ -75,7 +82,9 @@ class FairTls(BufferingTLSTransport):
     def dataReceived(self, data: bytes) -> None:
         """A step of a handshake counts as work; records are decrypted until the line pauses."""
         if self._handshakeDone:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
+            size = max(PIECE, -(-len(data) // PIECES))
+            for at in range(0, len(data), size):
+                super().dataReceived(data[at : at + size])  # type: ignore[no-untyped-call]
             return
         self._early += data
         if self._share.open():
