@@ -97,6 +97,7 @@ class Rooms(ServiceTestCase):
         for _ in range(100):
             self.world.events.publish(VmRefused("10.9.9.9", "default", "no", "hint"))
         self.world.clock.advance(61)
+        room.tick()
         room.end()
         room.stop()
         events = lines_of(self.path)

@@ -209,6 +209,16 @@ class Rotation(WithFile):
         )
         self.assertEqual(events[3]["cause"], "moved")
 
+    def test_with_nothing_to_write_its_place_is_looked_at_seldom(self) -> None:
+        self.bench.put(self.writer)
+        self.bench.later(self.writer, 0.1)
+        self.assertEqual(self.writer.delay(), writer.RETRY)  # then it is synced
+        self.bench.later(self.writer, writer.RETRY)
+        self.assertEqual(self.writer.delay(), writer.LOOK)
+        self.path.rename(former(self.path))
+        self.bench.later(self.writer, writer.LOOK)
+        self.assertEqual([e["event"] for e in lines_of(self.path)], ["opened"])
+
     def test_on_reopen_at_once(self) -> None:
         self.path.rename(former(self.path))
         self.writer.reopen()

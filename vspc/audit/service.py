@@ -19,14 +19,11 @@ from vspc.audit.recorder import AuditRecorder
 from vspc.audit.refusals import RecentRefusals
 from vspc.audit.subscriber import AuditSubscriber, LoginRecorder
 from vspc.audit.writer import AuditWriter
-from vspc.common.clock import Cancellable, Clock
+from vspc.common.clock import Clock
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import AuditSettings
 from vspc.console.audit import AuditReader, NoAuditReader
 from vspc.console.events import EventBus
-
-TICK = 1.0
-"""Seconds between two looks at what had no line of its own."""
 
 READERS = 2
 """Threads that read the file for people."""
@@ -54,7 +51,6 @@ class AuditService:
     _writer: AuditWriter | None = field(default=None, init=False)
     _records: FileAuditReader | None = field(default=None, init=False)
     _copies: list[Copy] = field(factory=list, init=False)
-    _timer: Cancellable | None = field(default=None, init=False)
     _unsubscribe: Callable[[], None] | None = field(default=None, init=False)
     _started: float = field(default=0.0, init=False)
 
@@ -97,10 +93,9 @@ class AuditService:
         for copy in self._copies:
             copy.start()
         self._unsubscribe = self.events.subscribe(self.subscriber.handle, *self.subscriber.EVENTS)
-        self._timer = self.clock.call_later(TICK, self._on_tick)
 
-    def _on_tick(self) -> None:
-        self._timer = self.clock.call_later(TICK, self._on_tick)
+    def tick(self) -> None:
+        """Call it every second or so: what had no line of its own is counted in one."""
         self._sum_up(self.clock.seconds())
         if self._writer is not None:
             self._writer.check()
@@ -142,12 +137,10 @@ class AuditService:
 
     def end(self) -> None:
         """The server stops: say so, listen to nothing more. In the reactor's thread."""
-        if self._timer is None:
+        if self._unsubscribe is None:
             return
-        self._timer.cancel()
-        self._timer = None
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        self._unsubscribe()
+        self._unsubscribe = None
         self._sum_up(float("inf"))
         lasted = round(self.clock.seconds() - self._started, 3)
         self.recorder.record("stop", seconds=lasted)

@@ -29,6 +29,9 @@ WRITE_COUNT = 256
 RETRY = 1.0
 """Seconds between two tries at a disk that fails, two syncs, and two looks where the file is."""
 
+LOOK = 5.0
+"""The last of these while there is nothing to write: the next line is a look, too."""
+
 STALLED = 10.0
 """Seconds after which a disk that does not answer is one that fails."""
 
@@ -156,7 +159,7 @@ class AuditWriter:
 
     def delay(self) -> float:
         """Seconds until the next round, if nothing happens before."""
-        return max(0.0, self._retry - self.now()) or RETRY
+        return max(0.0, self._retry - self.now()) or (RETRY if self._unsynced else LOOK)
 
     def round(self) -> None:
         """Open, write, sync: whatever there is to do now."""

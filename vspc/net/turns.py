@@ -133,17 +133,22 @@ class TurnWatch:
     # In the watching thread
 
     def _watch(self) -> None:
-        seen = -1
+        """Sleep where no turn has begun since the last look, or where the last sleep was long: then
+        turns are rare. To be woken for each of many would cost more than to look at times.
+        """
+        seen, slept = -1, 0.0
         while not self._stopped:
             began, turn = self._began, self._turns
             with self._changed:
                 if self._stopped:
                     return
                 # Set before the last look at `_turns`: a turn that begins now sees it.
-                self._sleeps = began is None and turn == seen
-                sleeps = self._sleeps and self._turns == seen
+                self._sleeps = began is None and (turn == seen or slept > self._limit())
+                sleeps = self._sleeps and self._turns == turn
+                before = self._now()
                 self._changed.wait(None if sleeps else self._pause(began, turn))
                 self._sleeps = False
+                slept = self._now() - before if sleeps else 0.0
             seen = turn
             self._look()
 

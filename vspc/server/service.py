@@ -157,6 +157,7 @@ class VspcService(MultiService):
             parts.line_server.tick,
             parts.operators.tick,
             parts.event_log.tick,
+            parts.audit.tick,
             lambda: parts.accounting.tick(parts.clock.seconds()),
             parts.logs.tick,
             lambda: parts.metrics.tick(TICK),
