@@ -42,11 +42,15 @@ class Figure:
 
 @frozen
 class Goal:
-    """At most `most`; with `beside`, times the median of that subject, or more than it."""
+    """At most `most`; with `beside`, times the median of that subject, or more than it.
+
+    It is for the median of the values, or for `each`.
+    """
 
     most: float
     beside: str = ""
     adds: bool = False
+    each: bool = False
 
     def limit(self, figures: Mapping[str, Figure]) -> float | None:
         """In the unit of the row; None where `beside` was not measured."""
@@ -137,8 +141,9 @@ class Result:
     @property
     def is_met(self) -> bool | None:
         """Whether the goal is; None where there is none, or nothing to compare with."""
-        limit = None if self.goal is None else self.goal.limit(self.figures)
-        return None if limit is None else self.ours.median <= limit
+        if self.goal is None or (limit := self.goal.limit(self.figures)) is None:
+            return None
+        return (self.ours.most if self.goal.each else self.ours.median) <= limit
 
     @property
     def is_bound(self) -> bool:

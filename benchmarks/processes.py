@@ -124,6 +124,10 @@ class Server:
         """Bytes, of the whole family."""
         return sum(map(private_memory, family(self.process.pid)))
 
+    def named(self, name: str) -> "Server":
+        """Its process under another name: what that one costs."""
+        return Server(name, self.process, self.directory)
+
     def begin(self) -> None:
         """All consoles are there, and nothing has been said."""
         self.settled_cpu()

@@ -31,7 +31,8 @@ def goal_of(result: Result) -> str:
     goal = result.goal
     if goal.adds:
         return f"{goal.beside} + {goal.most:g} {result.unit}"
-    return f"{goal.most:g} {f'x {goal.beside}' if goal.beside else result.unit}"
+    each = " each" if goal.each else ""
+    return f"{goal.most:g} {f'x {goal.beside}' if goal.beside else result.unit}{each}"
 
 
 def shown(result: Result) -> str:

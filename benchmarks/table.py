@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from benchmarks.measuring import Row
-from benchmarks.rows import beside, capacity, coming, holding, operators, output
+from benchmarks.rows import beside, capacity, choosers, coming, floods, holding, operators, output
 
 ROWS: tuple[Row, ...] = (
     *coming.ROWS,
     *output.ROWS,
     *operators.ROWS,
+    *choosers.ROWS,
+    *floods.ROWS,
     *holding.ROWS,
     *beside.ROWS,
     *capacity.ROWS,

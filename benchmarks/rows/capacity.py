@@ -18,7 +18,7 @@ from benchmarks.rows.operators import PERCENT, SOCKET, US
 from benchmarks.servers.ours import Vspc, ssh
 from tests.end_to_end.processes import free_port
 
-RATES = (1000, 2000, 4000, 8000, 16_000, 32_000)
+RATES = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
 """Lines a second of `TALKING` VMs."""
 
 TALKING = 500

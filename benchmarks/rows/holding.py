@@ -2,14 +2,24 @@
 
 import time
 from functools import partial
+from urllib.request import urlopen
 
 from benchmarks.bench import Bench
 from benchmarks.load.client import Load
-from benchmarks.measuring import Found, Goal, Row
-from benchmarks.processes import Server
+from benchmarks.measuring import MS, Found, Goal, Row
+from benchmarks.processes import PATIENCE, BenchmarkError, Server
 from benchmarks.servers.ours import vspc
+from tests.end_to_end.processes import free_port
 
 KIB, PERCENT = 1024, 100.0
+SCRAPES = 5
+
+METRICS = """
+[metrics]
+listen = ["tcp:{port}:interface=127.0.0.1"]
+per_console = ["*"]
+"""
+
 SAID = 8 * KIB
 WARM = 200
 """VMs that come before memory is looked at: what is made once is made then."""
@@ -93,11 +103,36 @@ def coming_back(bench: Bench, vms: int) -> Found:
     return bench.found()
 
 
+def scraping(bench: Bench, vms: int) -> Found:
+    """CPU ms of each scrape of /metrics, 1,000 consoles having numbers of their own."""
+    port = free_port()
+    with bench.vspc(METRICS.format(port=port)) as server, bench.load() as load:
+        load.prepare("register", port=server.ports["telnet"], first=0, count=bench.amount(vms))
+        for _ in range(bench.repeats):
+            bench.cost(server, partial(_scrape, port), SCRAPES / MS)
+    return bench.found()
+
+
+def _scrape(port: int) -> None:
+    for _ in range(SCRAPES):
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as page:
+            if b"vspc_" not in page.read():
+                raise BenchmarkError("a scrape has no numbers")
+
+
 ROWS = (
     Row("memory", "an idle VM, 8 KiB said", "KiB", idle_vms, Goal(10.0)),
     Row("memory-tls", "the same over TLS", "KiB", partial(idle_vms, tls=True), Goal(36.0)),
     Row("memory-away", "a VM that is away", "KiB", away_vms, Goal(4.0)),
     Row("idle", "idle server, 100 VMs", "% of a core", idling, Goal(0.1)),
+    Row("scrape", "a scrape of /metrics, 1,000 VMs", "ms", partial(scraping, vms=1000)),
+    Row(
+        "scrape-10000",
+        "a scrape of /metrics, 10,000 VMs",
+        "ms",
+        partial(scraping, vms=10_000),
+        is_long=True,
+    ),
     Row(
         "back-1000",
         "1,000 VMs back after a restart",

@@ -2,30 +2,26 @@
 
 import hashlib
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import product
-from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 from benchmarks.bench import Bench
 from benchmarks.load import wire
 from benchmarks.load.client import Load
-from benchmarks.measuring import FLOOR, MS, Found, Goal, Row, percentile
+from benchmarks.measuring import FLOOR, MS, OURS, Found, Goal, Row, percentile
 from benchmarks.processes import PATIENCE, BenchmarkError, Server
 from benchmarks.servers.logins import LOGINS, there
-from benchmarks.servers.ours import Vspc, ssh
+from benchmarks.servers.ours import ssh
 from tests.end_to_end.processes import free_port
+from vspc.ssh.crypto.exchange import CIPHERS
 
 US, PERCENT = 1e6, 100.0
 READERS = (1, 10)
-MANY = 5000
-CHOOSINGS = 2
-"""Repeats of a row that takes long."""
-
 UNWATCHED = "vspc unwatched"
+MAC = "hmac-sha2-256-etm@openssh.com"
 
 SOCKET = """
 [[console.listen]]
@@ -53,24 +49,36 @@ def reading(bench: Bench) -> Found:
 
 
 def _read_by(
-    bench: Bench, server: Server, load: Load, readers: int, attached: int, kind: str
+    bench: Bench,
+    server: Server,
+    load: Load,
+    readers: int,
+    attached: int,
+    kind: str,
+    subject: str = "",
+    options: Sequence[str] = (),
 ) -> None:
     mib = bench.amount(8)
     said = list(wire.pieces(kind, mib * wire.MIB, escapes=server.name == FLOOR))
     expected = hashlib.sha256(b"".join(said)).hexdigest()
     with ExitStack() as stack:
-        found = [stack.enter_context(_reader(server, said)) for _ in range(readers)]
+        found = [stack.enter_context(_reader(server, said, options)) for _ in range(readers)]
         server.wait_for("attached", attached)
         work = partial(_read, load, kind, mib, found, expected)
-        bench.cost(server, work, mib / MS, f"{readers} {kind}")
+        bench.cost(server.named(subject or server.name), work, mib / MS, f"{readers} {kind}")
 
 
 @contextmanager
-def _reader(server: Server, said: list[bytes]) -> "Iterator[subprocess.Popen[bytes]]":
+def _reader(
+    server: Server, said: list[bytes], options: Sequence[str]
+) -> "Iterator[subprocess.Popen[bytes]]":
     """Says the digest of as many bytes as `said` has, once it has read them."""
     size = sum(map(len, said))
     client = subprocess.Popen(
-        ssh(server, "raw", wire.name_of(0)), stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+        ssh(server, "raw", wire.name_of(0), options=options),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
     )
     digest = f"head -c {size} | sha256sum"
     with (
@@ -163,7 +171,8 @@ def exchanging(bench: Bench) -> Found:
 def watching(bench: Bench) -> Found:
     """CPU us of each line of 500 VMs while an operator watches them all."""
     vms, rate, seconds = bench.amount(500), 1000, 0.1 if bench.tiny else 1.5
-    with bench.vspc() as server, bench.load() as load, _other(server) as unwatched:
+    with bench.vspc() as server, bench.load() as load:
+        unwatched = server.named(UNWATCHED)
         load.prepare("register", port=server.ports["telnet"], first=0, count=vms)
         talk = partial(load.call, "talk", rate=rate, seconds=seconds)
         for _ in range(bench.repeats):
@@ -177,59 +186,23 @@ def watching(bench: Bench) -> Found:
     return bench.found()
 
 
-@contextmanager
-def _other(server: Vspc) -> Iterator[Server]:
-    """The same server under another name."""
-    yield Server(UNWATCHED, server.process, server.directory)
-
-
-def choosing(bench: Bench, vms: int = 1000) -> Found:
-    """% of a core while 20 choosers are open and VMs leave, 250 a second."""
-    vms, choosers = bench.amount(vms), bench.amount(20)
-    with ExitStack() as stack:
-        server, load = stack.enter_context(bench.vspc()), stack.enter_context(bench.load())
-        place = stack.enter_context(bench.directory())
-        screens = [place / str(number) for number in range(choosers)]
-        clients = [stack.enter_context(_chooser(server, screen)) for screen in screens]
-        server.wait_for("login-accepted", choosers)
-        for repeat in range(min(bench.repeats, CHOOSINGS)):
-            words = {"port": server.ports["telnet"], "first": repeat * vms, "count": vms}
-            load.prepare("register", **words)
-            before, begun = server.settled_cpu(), time.monotonic()
-            drawn = [screen.stat().st_size for screen in screens]
-            load.call("leave", rate=250)
-            used = server.cpu - before
-            bench.add(server.name, PERCENT * used / (time.monotonic() - begun))
-            server.wait_for("vm-lost", (repeat + 1) * vms)
-            _check_choosers(clients, screens, drawn)
+def by_cipher(bench: Bench) -> Found:
+    """CPU ms of each MiB of text that one `ssh ... raw` reads, by the client's default and by each
+    cipher.
+    """
+    names: dict[str, tuple[str, ...]] = {OURS: ()}
+    for cipher in CIPHERS:
+        name = cipher.decode()
+        names[name.partition("@")[0]] = ("-c", name, "-m", MAC)
+    attached = 0
+    with bench.vspc() as server, bench.load() as load:
+        load.prepare("register", port=server.ports["telnet"], first=0, count=1)
+        load.prepare("make", kind="text")
+        for _ in range(bench.repeats):
+            for subject, options in names.items():
+                attached += 1
+                _read_by(bench, server, load, 1, attached, "text", subject, options)
     return bench.found()
-
-
-def _check_choosers(
-    clients: "list[subprocess.Popen[bytes]]", screens: list[Path], drawn: list[int]
-) -> None:
-    """Each is there, and draws what changed."""
-    end = time.monotonic() + PATIENCE
-    for client, screen, before in zip(clients, screens, drawn, strict=True):
-        while screen.stat().st_size <= before:
-            if client.poll() is not None or time.monotonic() > end:
-                raise BenchmarkError("a chooser ended, or did not draw that VMs left")
-            time.sleep(0.05)
-
-
-@contextmanager
-def _chooser(server: Server, screen: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    command = ssh(server)
-    with (
-        screen.open("wb") as output,
-        subprocess.Popen(
-            [*command[:-1], "-tt", command[-1]], stdin=PIPE, stdout=output, stderr=DEVNULL
-        ) as client,
-    ):
-        try:
-            yield client
-        finally:
-            client.kill()
 
 
 def _reading(kind: str, readers: int, goal: float) -> Row:
@@ -264,13 +237,12 @@ ROWS = (
     Row("login", "login and one verb", "ms", logging_in, Goal(3.0)),
     Row("socket", "a packet through a raw socket and back", "us", exchanging, Goal(400.0)),
     Row("watch", "a line, watched by an operator", "us", watching, Goal(1.3, UNWATCHED)),
-    Row("choosers", "20 open choosers, 1,000 VMs leave", "% of a core", choosing, Goal(20.0)),
     Row(
-        "choosers-5000",
-        "20 open choosers, 5,000 VMs leave",
-        "% of a core",
-        partial(choosing, vms=MANY),
-        Goal(20.0),
+        "ciphers",
+        "one ssh reader, text, MiB, by cipher",
+        "ms",
+        by_cipher,
         is_long=True,
+        pick="1 text",
     ),
 )

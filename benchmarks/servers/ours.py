@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,8 +106,8 @@ def _started(server: Server) -> None:
     server.ports |= {what: int(port) for what, port in _LISTENING.findall(server.said)}
 
 
-def ssh(server: Server, *words: str) -> list[str]:
-    """`ssh` to it, of its user."""
+def ssh(server: Server, *words: str, options: Sequence[str] = ()) -> list[str]:
+    """`ssh` to it, of its user, with options of the client."""
     directory = server.directory
     command = ssh_command(directory, server.ports["ssh"], directory / "alice")
-    return [*command, f"{server.user}@127.0.0.1", *words]
+    return [*command, *options, f"{server.user}@127.0.0.1", *words]

@@ -42,6 +42,12 @@ class Goals(SynchronousTestCase):
         self.assertIs(result(Goal(2.0), vspc=[2.0]).is_met, True)
         self.assertIs(result(Goal(2.0), vspc=[2.1]).is_met, False)
 
+    def test_each_value_of_a_goal_for_each(self) -> None:
+        goal = Goal(2.0, each=True)
+        self.assertIs(result(goal, vspc=[1.0, 1.0, 2.1]).is_met, False)
+        self.assertIs(result(goal, vspc=[1.0, 1.0, 2.0]).is_met, True)
+        self.assertIn("goal 2 us each: met", shown(result(goal, vspc=[2.0])))
+
     def test_without_the_other_nothing_is_met_or_missed(self) -> None:
         found = result(Goal(1.5, FLOOR), vspc=[1.0])
         self.assertIsNone(found.is_met)

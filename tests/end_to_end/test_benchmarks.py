@@ -72,6 +72,21 @@ class Rows(SynchronousTestCase):
         for name in ("lines-delay-32000", "output-carried-100", "operators-memory-100"):
             self.assertEqual(self.subjects(name), {OURS})
 
+    def test_what_each_cipher_costs(self) -> None:
+        self.assertLessEqual({OURS, "aes256-gcm", "aes128-ctr"}, self.subjects("ciphers"))
+
+    def test_a_chooser_key_by_key(self) -> None:
+        self.assertEqual(self.subjects("chooser-key"), {OURS})
+
+    def test_floods_of_vms_of_strangers_and_of_operators(self) -> None:
+        self.assertEqual(self.subjects("fair-goahead"), {OURS})
+
+    def test_logins_beside_somebody_who_guesses(self) -> None:
+        self.assertEqual(self.subjects("login-guessed"), {OURS, "vspc alone"})
+
+    def test_scrapes(self) -> None:
+        self.assertEqual(self.subjects("scrape-10000"), {OURS, REACTOR})
+
 
 class Checks(SynchronousTestCase):
     def status(self, better: float) -> int:

@@ -113,7 +113,10 @@ class Rings(Going):
 
 
 class Objects(Going):
-    """Counted by type, because bytes differ from one Python to the next (benchmarks/churn.py)."""
+    """Counted by type, because bytes differ from one Python to the next.
+
+    `make bench ROWS=memory-away` measures these.
+    """
 
     OF_THE_CONSOLE = (
         "Attachments",

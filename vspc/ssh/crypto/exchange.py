@@ -43,9 +43,10 @@ _CIPHERS = (
 )
 
 CIPHERS = tuple(name for name in _CIPHERS if usable(name))
-"""Cheapest first (`benchmarks/ssh.py`), counter mode last. OpenSSH takes its own first: ChaCha20.
+"""Cheapest first, counter mode last; `make bench ROWS=ciphers` measures them.
 
-Without that OpenSSH 9 would take counter mode, as it prefers it to GCM.
+OpenSSH takes its own first: ChaCha20. Without that OpenSSH 9 would take counter mode, as it
+prefers it to GCM.
 """
 
 MACS = (

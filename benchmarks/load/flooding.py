@@ -1,34 +1,24 @@
-"""How late a GOAHEAD, another VM's output and `list` are while somebody floods the server (law 11).
+"""Flooders: somebody who sends what costs the server much and himself little (law 11).
 
-    python -m benchmarks.fair [SECONDS] [FLOOD ...]
+    python -m benchmarks.load.flooding FLOOD SECONDS WHAT=PORT ...
 
-A real server on loopback. One VM begins and aborts vMotions, one talks and `ssh ... raw` listens,
-`ssh ... list` logs in again and again; beside them, in processes of their own, the flooders of
-`FLOODS`: each for SECONDS (10), on the VMs' side from the same address. Prints for each what took
-how long, and what the server used of a processor. The goals: GOAHEAD under 100 ms for 99 of 100 and
-never over 500, output under 50 ms for 99 of 100, `list` under 500. On a busy machine run it by
-`nice -n -5`.
+Says `ready`, and floods for so long. The floods are in `FLOODS`.
 """
 
 import contextlib
 import os
 import selectors
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from threading import Event, Thread
+from collections.abc import Callable
+from threading import Thread
 
 import paramiko  # type: ignore[import-untyped]
-from attrs import define, field
+from attrs import define
 from OpenSSL import SSL
 
 from benchmarks.load.wire import message
-from benchmarks.processes import Server, python, running
-from benchmarks.servers.ours import ssh, vspc
 from vspc.wire.telnet import (
     BRK,
     COM_PORT,
@@ -42,21 +32,15 @@ from vspc.wire.telnet import (
 from vspc.wire.vmware import (
     DoProxy,
     VmName,
-    VMotionAbort,
-    VMotionBegin,
     VmVcUuid,
 )
-
-GOALS = {"goahead": (100.0, 500.0), "output": (50.0, 1e9), "list": (500.0, 500.0)}
-"""Milliseconds: for 99 of 100, and for all."""
 
 NOBODIES = 200
 """Connections that do not say who they are; at the SSH door 192, as many as may wait."""
 
-FAILED = 99.0
-"""Seconds that a login counts which did not succeed."""
+SOURCES = {"telnet": "127.0.1.1", "telnets": "127.0.1.1", "ssh": "127.0.0.1"}
+"""The addresses of VMs and of operators that are looked at, which floods come from, too."""
 
-GOAHEAD = bytes((255, 250, VMWARE, 41))
 BLOCK = 65536
 SSH_VERSION = b"SSH-2.0-flood\r\n"
 READY = "ready"
@@ -81,9 +65,6 @@ def clear_packet(payload: bytes) -> bytes:
     return size + bytes((padding,)) + payload + bytes(padding)
 
 
-# Flooders: each runs in a process of its own
-
-
 @define
 class Sockets:
     """`count` connections to `port` that say `first`, then `block` for ever."""
@@ -94,7 +75,7 @@ class Sockets:
     block: bytes
     reconnect: bool = False
     most: int = BLOCK  # bytes that are sent at once
-    addresses: int = 0  # from so many others, 127.0.0.2 and so on, 32 from each
+    source: str = ""  # 127.0.0.2 and so on if empty, 32 from each
 
     def run(self, end: float) -> None:
         """Send as fast as they are read."""
@@ -115,7 +96,7 @@ class Sockets:
                         self._open(selector, key.data[2])
 
     def _open(self, selector: selectors.BaseSelector, number: int) -> None:
-        source = f"127.0.0.{2 + number // 32}" if self.addresses else "127.0.0.1"
+        source = self.source or f"127.0.0.{2 + number // 32}"
         with contextlib.suppress(OSError):
             connection = socket.create_connection(("127.0.0.1", self.port), 30, (source, 0))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -155,7 +136,7 @@ class TlsSockets(Sockets):
     def _flood(self, context: SSL.Context, end: float, number: int) -> None:
         while time.monotonic() < end:
             with contextlib.suppress(OSError, SSL.Error):
-                raw = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+                raw = socket.create_connection(("127.0.0.1", self.port), 30, (self.source, 0))
                 raw.settimeout(None)
                 connection = SSL.Connection(context, raw)
                 connection.set_connect_state()
@@ -230,6 +211,7 @@ def vm(block: bytes, count: int = 70, **options: object) -> Callable[[dict[str, 
             count,
             lambda number: identity(os.getpid() * 1000 + number, f"flood{os.getpid()}-{number}"),
             block,
+            source=SOURCES["telnet"],
             **options,  # type: ignore[arg-type]
         )
 
@@ -242,14 +224,15 @@ def nobody(
     """Connections that have not said who they are."""
 
     def make(ports: dict[str, int]) -> Sockets:
-        return Sockets(ports[what], count, lambda _number: first, block, **options)  # type: ignore[arg-type]
+        words = {"source": SOURCES[what]} | options
+        return Sockets(ports[what], count, lambda _number: first, block, **words)  # type: ignore[arg-type]
 
     return make
 
 
 def stranger(block: bytes) -> Callable[[dict[str, int]], Sockets]:
     """Clients at the SSH door that have not logged in, from six addresses."""
-    return nobody("ssh", block, SSH_VERSION, 192, reconnect=True, addresses=6)
+    return nobody("ssh", block, SSH_VERSION, 192, reconnect=True, source="")
 
 
 def tls(block: bytes, most: int, count: int) -> Callable[[dict[str, int]], Sockets]:
@@ -259,7 +242,8 @@ def tls(block: bytes, most: int, count: int) -> Callable[[dict[str, int]], Socke
         def first(number: int) -> bytes:
             return identity(os.getpid() * 1000 + number, f"tls{number}") if block else b""
 
-        return TlsSockets(ports["telnets"], count, first, block, most=most)
+        words = {"most": most, "source": SOURCES["telnets"]}
+        return TlsSockets(ports["telnets"], count, first, block, **words)  # type: ignore[arg-type]
 
     return make
 
@@ -278,8 +262,7 @@ _ENV = (ssh_string(b"env") + b"\x00", ssh_string(b"LANG") + ssh_string(b"C"))
 
 _TOGGLES = b"".join(subnegotiation(COM_PORT, bytes((5, value))) for value in (5, 6, 8, 9, 1, 2))
 
-FLOODS: dict[str, Callable[[dict[str, int]], Sockets | Clients] | None] = {
-    "nothing": None,
+FLOODS: dict[str, Callable[[dict[str, int]], Sockets | Clients]] = {
     "vm-nop": vm(repeated(command(NOP))),
     "vm-break": vm(repeated(command(BRK))),
     "vm-negotiations": vm(repeated(negotiation(WILL, 77)), reconnect=True),
@@ -311,155 +294,12 @@ FLOODS: dict[str, Callable[[dict[str, int]], Sockets | Clients] | None] = {
     "in-channels": client(opened_and_closed),
 }
 
-# What is measured
-
-
-@define
-class Times:
-    """Milliseconds that something took, again and again."""
-
-    name: str
-    found: list[float] = field(factory=list)
-
-    def add(self, seconds: float) -> None:
-        """One more."""
-        self.found.append(seconds * 1000)
-
-    def show(self) -> str:
-        """Median, the 99th of a hundred, the longest; with a mark where a goal is missed."""
-        if not self.found:
-            return "      none      !"
-        ordered = sorted(self.found)
-        late, longest = ordered[int(len(ordered) * 0.99)], ordered[-1]
-        goals = GOALS[self.name]
-        mark = " " if late < goals[0] and longest <= goals[1] else "!"
-        return f"{ordered[len(ordered) // 2]:6.1f} {late:6.1f} {longest:7.1f}{mark}"
-
-
-@define
-class Measuring:
-    """Three threads that measure until `over`."""
-
-    server: Server
-    over: Event = field(factory=Event)
-    goahead: Times = field(factory=lambda: Times("goahead"))
-    output: Times = field(factory=lambda: Times("output"))
-    listed: Times = field(factory=lambda: Times("list"))
-    _mover: socket.socket = field(init=False)
-    _talker: socket.socket = field(init=False)
-    _listener: "subprocess.Popen[bytes]" = field(init=False)
-
-    def line(self, number: int, name: str) -> socket.socket:
-        """A VM, known to the server."""
-        line = socket.create_connection(("127.0.0.1", self.server.ports["telnet"]))
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.sendall(identity(number, name))
-        line.settimeout(60)
-        return line
-
-    def prepare(self) -> None:
-        """Two VMs, and somebody who listens to one: before the flood."""
-        self._mover, self._talker = self.line(1, "mover"), self.line(2, "talker")
-        time.sleep(0.3)  # the VM has to be known
-        raw = ssh(self.server, "raw", "talker")
-        self._listener = subprocess.Popen(raw, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        Thread(target=self._listen, daemon=True).start()
-        time.sleep(1.0)
-
-    def measure(self, seconds: float) -> str:
-        """All three for so long, beside whoever floods; what the server used comes last."""
-        threads = [Thread(target=work) for work in (self.move, self.talk, self.look)]
-        before, begun = self.server.cpu, time.monotonic()
-        for thread in threads:
-            thread.start()
-        time.sleep(seconds)
-        used = (self.server.cpu - before) / (time.monotonic() - begun)
-        self.over.set()
-        for thread in threads:
-            thread.join(60)
-        self.close()
-        rows = (self.goahead, self.output, self.listed)
-        return "  ".join((*(row.show() for row in rows), f"{used:6.0%}"))
-
-    def close(self) -> None:
-        """Nobody listens any more."""
-        self._listener.kill()
-        self._listener.wait()
-
-    def move(self) -> None:
-        """Begin vMotions and abort them."""
-        with self._mover as line:
-            while not self.over.wait(0.02):
-                begun = time.monotonic()
-                line.sendall(message(VMotionBegin(b"\x01\x02\x03\x04")))
-                read = b""
-                while GOAHEAD not in read:
-                    read += line.recv(BLOCK)
-                self.goahead.add(time.monotonic() - begun)
-                line.sendall(message(VMotionAbort()))
-
-    def talk(self) -> None:
-        """Say what time it is, every 20 ms."""
-        with self._talker as line:
-            while not self.over.wait(0.02):
-                line.sendall(b"%.6f\n" % time.monotonic())
-            time.sleep(0.5)
-
-    def _listen(self) -> None:
-        assert self._listener.stdout is not None
-        for said in self._listener.stdout:
-            now = time.monotonic()
-            with contextlib.suppress(ValueError):
-                self.output.add(now - float(said))
-
-    def look(self) -> None:
-        """Log in and list."""
-        while not self.over.wait(0.3):
-            begun = time.monotonic()
-            done = subprocess.run(
-                ssh(self.server, "list"), check=False, stdin=subprocess.DEVNULL, capture_output=True
-            )
-            self.listed.add(time.monotonic() - begun if done.returncode == 0 else FAILED)
-
-
-def measure(directory: Path, flood: str, seconds: float) -> None:
-    """One row of the table, with a server of its own."""
-    with vspc(directory) as server, flooding(directory, server.ports, flood, seconds + 30):
-        measuring = Measuring(server)
-        measuring.prepare()
-        print(f"{flood:26}", measuring.measure(seconds), flush=True)
-
-
-@contextlib.contextmanager
-def flooding(directory: Path, ports: dict[str, int], flood: str, seconds: float) -> Iterator[None]:
-    """The flooder of that name, in a process of its own."""
-    if FLOODS[flood] is None:
-        yield
-        return
-    where = [f"{what}={port}" for what, port in ports.items()]
-    # It would not be on this machine.
-    words = ["nice", "-n", "15", *python("benchmarks.fair", "flood", flood, str(seconds), *where)]
-    with running(words, directory) as flooder:
-        assert flooder.stdout is not None
-        flooder.stdout.readline()
-        yield
-
 
 def main() -> None:
-    """The benchmark, or one of its flooders."""
-    if sys.argv[1:2] == ["flood"]:
-        name, duration, *where = sys.argv[2:]
-        ports = {what: int(port) for what, _, port in (word.partition("=") for word in where)}
-        make = FLOODS[name]
-        assert make is not None
-        make(ports).run(time.monotonic() + float(duration))
-        return
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    print("median, 99th of 100 and longest, ms; ! misses a goal")
-    print(f"{'flood':26} {'GOAHEAD':23} {'output':23} {'list':23} processor")
-    for flood in sys.argv[2:] or FLOODS:
-        with tempfile.TemporaryDirectory(prefix="vspc-fair-") as place:
-            measure(Path(place), flood, seconds)
+    """One of them."""
+    name, seconds, *where = sys.argv[1:]
+    ports = {what: int(port) for what, _, port in (word.partition("=") for word in where)}
+    FLOODS[name](ports).run(time.monotonic() + float(seconds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How the house stands: sizes, import circles, double names, long functions, of a checkout.
 
-    python -m benchmarks.house [CHECKOUT] [--json]
+    python -m tests.house [CHECKOUT] [--json]
 
 Without CHECKOUT, the one that this file is in: so figures of two commits can be compared. A line is
 a line of the file, blank ones and comments included. An import circle is a set of modules that can
