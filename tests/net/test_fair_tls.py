@@ -1,6 +1,8 @@
 """TLS below a line, against OpenSSL in memory: records and handshakes have their turn."""
 
 import contextlib
+import gc
+import weakref
 from typing import Any
 
 from OpenSSL import SSL
@@ -144,6 +146,18 @@ class FairTlsTests(SynchronousTestCase):
             self.clock.turn()
         self.assertEqual(many[-1].protocol.happened, [("lost",)])
         self.assertLess(len(many[-1].wire.value()), 10)  # an alert at most
+
+    def test_one_that_ends_without_a_farewell_does_not_wait_for_a_garbage_collection(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        one = self.telnets().shake_hands()
+        engine = weakref.ref(one.engine)
+        one.engine.connectionLost(Failure(ConnectionLost()))
+        while one.line.share.waiting:
+            self.clock.turn()
+        self.assertEqual(one.protocol.happened, [("lost",)])
+        vars(one).clear()
+        self.assertIsNone(engine())
 
     def test_the_close_notify_follows_the_data(self) -> None:
         one = self.telnets().shake_hands()

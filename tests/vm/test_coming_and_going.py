@@ -167,6 +167,19 @@ class Objects(Going):
             self.turn(1.0)
         self.scene.happened.clear()
 
+    def test_nothing_of_a_line_that_has_ended_waits_for_a_garbage_collection(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for number in range(1, 30):
+            self.one(number, number % 2 == 0)
+        self.settle()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        self.addCleanup(gc.garbage.clear)
+        self.addCleanup(gc.set_debug, 0)
+        gc.collect()
+        kinds = (type(each) for each in gc.garbage)
+        self.assertEqual([k for k in kinds if str(k.__module__).startswith("vspc.")], [])
+
     def test_of_a_vm_that_has_gone_only_its_console_is_left(self) -> None:
         for number in range(1, 30):
             self.one(number, number % 2 == 0)

@@ -134,6 +134,14 @@ class FairTls(BufferingTLSTransport):
         if self._tlsConnection is not None:
             self._tlsConnection.paused = self._paused
 
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        """As Twisted's. Without its traceback, from whose frames it can be reached: the connection
+        would be there until a garbage collection.
+        """
+        if reason is not None and reason.value is not None:
+            reason.tb = reason.value.__traceback__ = None
+        super()._tlsShutdownFinished(reason)  # type: ignore[no-untyped-call]
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """What was read before that is decrypted first."""
         if self._held:

@@ -82,6 +82,27 @@ class OptionsOwner(Protocol):
         """End the connection."""
 
 
+class _EndedOwner:
+    """The owner of the options of a connection that is over: nothing is sent."""
+
+    protocol: LineProtocol | None = None
+
+    def write_encoded(self, data: bytes) -> None:
+        """To nobody."""
+
+    def withheld(self, call: Callable[[bytes], bool], option: bytes) -> tuple[bool, bytes]:
+        return False, b""
+
+    def guard(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Nobody is told."""
+
+    def fail(self, reason: str) -> None:
+        """It is over."""
+
+
+_ENDED = _EndedOwner()
+
+
 class OptionOpening:
     """What one side wants from the start on: pairs of verb and option, as `OptionStates.want`. The
     same for all connections of a kind, so that it is worked out once: `said` is what they begin
@@ -105,7 +126,7 @@ class OptionNegotiation:
     __slots__ = ("_bucket", "_owner", "_requests", "heard", "marks", "states")
 
     def __init__(self, owner: OptionsOwner, states: OptionStates, marks: int) -> None:
-        self._owner = owner
+        self._owner: OptionsOwner = owner
         self.states = states
         self.marks = marks  # DO TIMING-MARKs without an answer
         self.heard = False
@@ -115,10 +136,14 @@ class OptionNegotiation:
     def reset(self) -> None:
         """Every option is off, as at the start; requests without an answer fail."""
         self.states = OptionStates()
-        self.close()
+        self._fail_requests()
 
     def close(self) -> None:
-        """Nothing comes any more: requests without an answer fail."""
+        """Nothing comes any more, and nothing is sent: requests without an answer fail."""
+        self._owner = _ENDED  # the transport, which refers to this, is free then
+        self._fail_requests()
+
+    def _fail_requests(self) -> None:
         requests, self._requests = self._requests, {}
         for outcomes in requests.values():
             for outcome in outcomes:

@@ -5,6 +5,7 @@ what stays is the shape: a transport that owns a TelnetProtocol (docs/decisions)
 """
 
 from collections.abc import Callable, Iterable
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
@@ -67,6 +68,8 @@ class LineTransport(TelnetTransport):
     """
 
     protocol: LineProtocol | None
+    protocolArgs = ()
+    protocolKwArgs: Any = MappingProxyType({})
     transport: Any
     _log = Logger()
 
@@ -80,8 +83,6 @@ class LineTransport(TelnetTransport):
         """`now` gives seconds that are never set back; `state` is of a line that goes on."""
         # Twisted's __init__ would make tables that are replaced here, for each of many lines.
         self.protocolFactory = make_protocol
-        self.protocolArgs: tuple[()] = ()
-        self.protocolKwArgs: dict[str, Any] = {}
         self._now = now
         self.share = share
         self._decoder = Decoder()
@@ -122,6 +123,7 @@ class LineTransport(TelnetTransport):
         if not self.share.proven:
             read_at_most(self.transport, READ_UNPROVEN)
         super().connectionMade()  # type: ignore[no-untyped-call]
+        del self.protocolFactory  # each line's own, and needed once
         if not self._decoder.idle:  # what another process has read and not worked on
             self._wait()
 
@@ -420,6 +422,7 @@ class LineTransport(TelnetTransport):
     def _end(self, reason: Failure) -> None:
         self._closing = True
         protocol, self.protocol = self.protocol, None
+        self.on_traffic = self.on_progress = None
         self.negotiation.close()
         if protocol is not None:
             protocol.connectionLost(reason)

@@ -26,10 +26,10 @@ from vspc.console.identity import (
 from vspc.console.peers import ORPHANED
 from vspc.console.ports import Line
 from vspc.console.remote import RemoteSystem
-from vspc.vm.context import LineContext, LineHandle, Zone
+from vspc.vm.context import LineContext, Zone
 from vspc.vm.ports import VmLine
 from vspc.vm.registration import Joined
-from vspc.vm.reports import Reports
+from vspc.vm.reports import ReportedLine
 from vspc.vm.roles import LineEvent, LineRole
 
 WAIT = 1.0
@@ -78,12 +78,10 @@ class Probes:
     Lines, not consoles: another line may have taken a console meanwhile.
     """
 
-    __slots__ = ("_context", "_decide", "_shown", "_waiting")
+    __slots__ = ("_context", "_shown", "_waiting")
 
-    def __init__(self, context: LineContext, decide: Callable[[], None]) -> None:
-        """`decide` is called whenever a line has shown something new."""
+    def __init__(self, context: LineContext) -> None:
         self._context = context
-        self._decide = decide
         self._shown: dict[Line, OldLine] = {}
         self._waiting: dict[Line, Timer] = {}
 
@@ -91,29 +89,32 @@ class Probes:
         """What is known of `line`."""
         return self._shown.get(line, OldLine.THERE)
 
-    def ask(self, consoles: Iterable[Console]) -> bool:
-        """Probe the lines of `consoles` that were not probed; whether an answer is to come."""
+    def ask(self, consoles: Iterable[Console], decide: Callable[[], None]) -> bool:
+        """Probe the lines of `consoles` that were not probed; whether an answer is to come.
+        `decide` is called whenever one has shown something new.
+        """
         for console in consoles:
             line = console.link.line
             if line is not None and line not in self._shown and line not in self._waiting:
-                self._ask(line)
+                self._ask(line, decide)
         return bool(self._waiting)
 
-    def _ask(self, line: Line) -> None:
+    def _ask(self, line: Line, decide: Callable[[], None]) -> None:
         session = self._context.sessions.get(line)
-        if session is not None and session.probe(partial(self._learn, line)):
+        learn = partial(self._learn, decide, line)
+        if session is not None and session.probe(learn):
             timer = self._waiting[line] = Timer(self._context.clock)
-            timer.start(self._context.timeouts.probe, partial(self._learn, line, OldLine.SILENT))
+            timer.start(self._context.timeouts.probe, partial(learn, OldLine.SILENT))
         else:
             # A line that cannot be probed counts as alive: keepalive ends it if it is not.
             self._shown[line] = OldLine.ANSWERED
 
-    def _learn(self, line: Line, old: OldLine) -> None:
+    def _learn(self, decide: Callable[[], None], line: Line, old: OldLine) -> None:
         timer = self._waiting.pop(line, None)
         if timer is not None:
             timer.stop()
             self._shown[line] = old
-            self._decide()
+            decide()
 
     def stop(self) -> None:
         """Wait for no answer any more."""
@@ -130,13 +131,12 @@ class Probes:
 class Assignment:
     """One line's way to its console."""
 
-    __slots__ = ("_context", "_probes", "_reports", "_retry", "_session")
+    __slots__ = ("_context", "_probes", "_retry", "_session")
 
-    def __init__(self, context: LineContext, session: LineHandle, reports: Reports) -> None:
+    def __init__(self, context: LineContext, session: ReportedLine) -> None:
         self._context = context
         self._session = session
-        self._reports = reports
-        self._probes = Probes(context, self.decide)
+        self._probes = Probes(context)
         self._retry = Timer(context.clock)  # while a migration is open
 
     @property
@@ -165,7 +165,7 @@ class Assignment:
             _VERDICTS[verdict](self, console)
             return
         mine = [c for c, s in zip(consoles, standings, strict=True) if s.same_name]
-        if not self._probes.ask([*mine, *rivals]):
+        if not self._probes.ask([*mine, *rivals], self.decide):
             self.decide()  # none of them could be probed: they count as alive
 
     def _standing(self, console: Console) -> Candidate:
@@ -250,7 +250,7 @@ class Assignment:
             self._report_duplicate(claim)
         alike = roster.alike(claim)
         if alike is not None:
-            self._reports.suspicion(*alike, f"its name is {claim.name}")
+            self._session.reports.suspicion(*alike, f"its name is {claim.name}")
         self._take(roster.open(claim, identity))
 
     def _report_duplicate(self, claim: Claim) -> None:
@@ -261,13 +261,15 @@ class Assignment:
             former = roster.former_name(claim) if own is None else own.claimed_name
             detail = f"{former} had this UUID: a copy of it, or renamed while it was off"
         first = None if own is None else next(iter(own.consoles.values()))
-        self._reports.suspicion("duplicate-uuid", first, detail)
+        self._session.reports.suspicion("duplicate-uuid", first, detail)
 
     def report_namesake(self) -> None:
         """The VM has another name now, which another VM may have, too."""
         namesake = self._context.roster.namesake(self._claim)
         if namesake is not None:
-            self._reports.suspicion("name-of-another", namesake, f"its name is {self._claim.name}")
+            self._session.reports.suspicion(
+                "name-of-another", namesake, f"its name is {self._claim.name}"
+            )
 
     def _take(self, console: Console) -> None:
         line, claim = self._session.line, self._claim
@@ -359,7 +361,9 @@ class Assignment:
         weaker = self._claim.provenance < vm.provenance
         kind = "weaker-provenance" if weaker else "claimed-while-there"
         rival = console or next(iter(vm.consoles.values()))
-        self._reports.suspicion(kind, rival, f"it claims to be {vm.name}, and is quarantined")
+        self._session.reports.suspicion(
+            kind, rival, f"it claims to be {vm.name}, and is quarantined"
+        )
         self.quarantine(vm)
 
     def quarantine(self, vm: Vm) -> None:

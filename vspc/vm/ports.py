@@ -56,3 +56,29 @@ class LineObserver(Protocol):
 
     def lost(self, reason: str, error: BaseException | None = None) -> None:
         """The connection is closed, by `error` where we did not close it; last call."""
+
+
+class NoObserver:
+    """Observes a line that has ended. Its own observer, which refers to the line, is free then."""
+
+    def handle(self, event: LineEvent, *facts: object) -> None:
+        """Nobody is told."""
+
+    def traffic(self) -> bool:
+        return False
+
+    def other_protocol(self, spoken: OpeningProtocol) -> None:
+        """Nobody is told."""
+
+    def dropped(self, what: str) -> None:
+        """Nobody is told."""
+
+    def failed(self, reason: str) -> None:
+        """Nobody is told."""
+
+    def lost(self, reason: str, error: BaseException | None = None) -> None:
+        """It was."""
+
+
+ENDED = NoObserver()
+"""The observer of all lines that have ended."""

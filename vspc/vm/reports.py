@@ -2,6 +2,8 @@
 here and those of `vspc.net.limits`, whatever a peer sends.
 """
 
+from typing import Protocol
+
 from vspc.common.text import safe
 from vspc.console.console import Console
 from vspc.console.events import Introduction, RefusalKind, Suspicion, VmLeft, VmRefused
@@ -27,6 +29,14 @@ BREAK_RATE = 2.0
 
 REASON = 600
 """Characters of a reason; some have what to set in vSphere."""
+
+
+class ReportedLine(LineHandle, Protocol):
+    """One line as its parts see its session, which reports of it."""
+
+    @property
+    def reports(self) -> "Reports":
+        """Made when there is something to report."""
 
 
 class Reports:

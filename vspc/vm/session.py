@@ -47,20 +47,21 @@ class LineSession:
     """A `LineObserver` for the layers of its line, a `LineHandle` for its parts and other lines.
 
     `console` is whose line it is, or is to be at COMPLETE, or was before it became suspect.
-    `limit` is the time limit of its role.
+    `limit` is the time limit of its role. Its parts are made when there is something for them to
+    do: `vmotion` is None until it has a part in one.
     """
 
     __slots__ = (
+        "_assignment",
         "_context",
         "_counted",
         "_probers",
-        "assignment",
+        "_reports",
         "claim",
         "console",
         "early_output",
         "limit",
         "line",
-        "reports",
         "role",
         "vmotion",
         "zone",
@@ -81,11 +82,31 @@ class LineSession:
         self.claim: Claim | None = None
         self.early_output = EarlyOutput()
         self.limit = Timer(context.clock)
-        self.reports = Reports(context, self)
-        self.assignment = Assignment(context, self, self.reports)
-        self.vmotion = Vmotion(context, self, self.reports)
+        self._reports: Reports | None = None
+        self._assignment: Assignment | None = None
+        self.vmotion: Vmotion | None = None
         self._probers: list[Callable[[OldLine], None]] = []
         self._counted: RoleCount | None = None  # as what the tally has it
+
+    @property
+    def reports(self) -> Reports:
+        """What is reported of it."""
+        if self._reports is None:
+            self._reports = Reports(self._context, self)
+        return self._reports
+
+    @property
+    def assignment(self) -> Assignment:
+        """Its way to a console, until it has one."""
+        if self._assignment is None:
+            self._assignment = Assignment(self._context, self)
+        return self._assignment
+
+    def take_part(self) -> Vmotion:
+        """Its part in vMotions."""
+        if self.vmotion is None:
+            self.vmotion = Vmotion(self._context, self)
+        return self.vmotion
 
     def count(self) -> None:
         """It is one of the server's lines from now on."""
@@ -152,6 +173,8 @@ class LineSession:
         self.handle(LineEvent.LOST, safe(reason), error)
         self._answer_probers(OldLine.GONE)
         self.console = None
+        # They refer to it: without them nothing of it waits to be found by a garbage collection.
+        self._reports = self._assignment = self.vmotion = None
 
     def _answer_probers(self, old: OldLine = OldLine.ANSWERED) -> None:
         probers, self._probers = self._probers, []
@@ -170,7 +193,7 @@ class LineSession:
         console = self.its_console
         console.link.output(data)
         if console.link.migrating:
-            self.vmotion.spoke()
+            self.take_part().spoke()
 
     def _show_break(self) -> None:
         if self.reports.counts_break():
@@ -210,7 +233,7 @@ class LineSession:
         vm = console.vm
         if joined.uuid_kind == vm.identity.kind and joined.uuid != vm.uuid:
             reason = f"the target's UUID is {joined.uuid}, the source's is {vm.uuid}"
-            self.vmotion.refute(console, reason)
+            self.take_part().refute(console, reason)
             return
         self._note_name(joined.name)
         if self.role is LineRole.LEADING:
@@ -253,7 +276,11 @@ class LineSession:
         self.early_output.drop_older(console.link.last_output)
         self._context.tally.lost_bytes += self.early_output.dropped
         self.early_output.show_on(console)
-        self.vmotion.decide_pending()
+        if self._assignment is not None:
+            self._assignment.stop()
+            self._assignment = None
+        if self.vmotion is not None:
+            self.vmotion.decide_pending()
 
     def _enter_quarantine(self, console: Console) -> None:
         self.console = console
@@ -300,10 +327,10 @@ class LineSession:
             self.line.keep_settings(console.link.port.settings)
 
     def _refuse_begin(self, sequence: bytes) -> None:
-        self.vmotion.refuse(sequence, "the line is quarantined")
+        self.take_part().refuse(sequence, "the line is quarantined")
 
     def _leave_migration(self, reason: str, *_: object) -> None:
-        self.vmotion.leave(reason)
+        self.take_part().leave(reason)
 
     # The end
 
@@ -315,7 +342,7 @@ class LineSession:
 
     def _leave_console(self, reason: str, *_: object) -> None:
         console = self.its_console
-        if self.vmotion.leave(reason):
+        if self.take_part().leave(reason):
             return
         console.link.disconnect(reason)
         self._context.roster.settle(console)
@@ -339,8 +366,10 @@ class LineSession:
     def _stop_waiting(self) -> None:
         self._context.unidentified.leave(self.line)
         self.limit.stop()
-        self.assignment.stop()
-        self.vmotion.stop()
+        if self._assignment is not None:
+            self._assignment.stop()
+        if self.vmotion is not None:
+            self.vmotion.stop()
 
 
 def _by_assignment(call: Callable[Concatenate[Assignment, ...], object]) -> _Do:
@@ -356,7 +385,7 @@ def _by_reports(call: Callable[Concatenate[Reports, ...], object]) -> _Do:
 
 
 def _by_vmotion(call: Callable[Concatenate[Vmotion, ...], object]) -> _Do:
-    return lambda line, *facts: call(line.vmotion, *facts)
+    return lambda line, *facts: call(line.take_part(), *facts)
 
 
 _A = LineAction

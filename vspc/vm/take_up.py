@@ -25,7 +25,14 @@ from vspc.vm.ports import LineObserver, VmLine
 from vspc.vm.roles import LineRole
 from vspc.vm.server import LineServer
 from vspc.vm.session import UNIDENTIFIED, LineSession
-from vspc.vm.values import SavedLine, SavedServer, SavedTelnet, SavedVmotion, connection_of
+from vspc.vm.values import (
+    NO_VMOTION,
+    SavedLine,
+    SavedServer,
+    SavedTelnet,
+    SavedVmotion,
+    connection_of,
+)
 from vspc.vm.vmotion import Vmotion
 
 
@@ -141,7 +148,8 @@ class TakeUp:
         for name, session in self._sessions.items():
             saved = state.lines[name]
             session.console = None if saved.console is None else known.get(saved.console)
-            self._resume_vmotion(session.vmotion, session.line, saved.vmotion)
+            if saved.vmotion != NO_VMOTION:
+                self._resume_vmotion(session.take_part(), session.line, saved.vmotion)
             if session.role is LineRole.SUSPECT and session.console is not None:
                 server.context.suspects.add(session.console, session.line)
         for session in list(self._sessions.values()):

@@ -163,7 +163,9 @@ def _save_telnet(line: BinaryLine) -> SavedTelnet:
     return SavedTelnet(transport, questions, line.after_cr, line.port, line.agreed, registration)
 
 
-def _save_vmotion(vmotion: Vmotion, line: VmLine) -> SavedVmotion:
+def _save_vmotion(vmotion: Vmotion | None, line: VmLine) -> SavedVmotion:
+    if vmotion is None:
+        return NO_VMOTION
     since = 0
     if vmotion.unacknowledged is not None and isinstance(line, VMwareLine):
         since = line.transport.written - line.written_to_goahead

@@ -20,9 +20,9 @@ from vspc.console.migration import (
     SourceLost,
     Unknown,
 )
-from vspc.vm.context import LineContext, LineHandle
+from vspc.vm.context import LineContext
 from vspc.vm.lines.vmware import VMwareLine
-from vspc.vm.reports import Reports
+from vspc.vm.reports import ReportedLine
 from vspc.vm.roles import LineEvent
 
 DECISION = 4.0
@@ -45,7 +45,6 @@ class Vmotion:
     __slots__ = (
         "_asked_at",
         "_context",
-        "_reports",
         "_session",
         "guesses",
         "pending",
@@ -54,10 +53,9 @@ class Vmotion:
         "unacknowledged_timer",
     )
 
-    def __init__(self, context: LineContext, session: LineHandle, reports: Reports) -> None:
+    def __init__(self, context: LineContext, session: ReportedLine) -> None:
         self._context = context
         self._session = session
-        self._reports = reports
         self.guesses = 0
         self._asked_at: float | None = None  # when a BEGIN came that waits for a decision
         self.pending: bytes | None = None
@@ -120,7 +118,7 @@ class Vmotion:
                 context.changes.flush()
                 line.hasten()
                 context.send(replaced, LineEvent.DISMISSED)
-                self._reports.note("vmotion-goahead", console=console.title)
+                self._session.reports.note("vmotion-goahead", console=console.title)
             case NotNow(reason):
                 self.refuse(sequence, reason)
 
@@ -144,13 +142,13 @@ class Vmotion:
         self._asked_at = None
         self._context.tally.not_now += 1
         self._line.not_now(sequence)
-        self._reports.warn("vmotion-not-now", reason)
+        self._session.reports.warn("vmotion-not-now", reason)
 
     def spoke(self) -> None:
         """Output of the line while its console is migrating."""
         match self._context.peers.source_sent(self._session.line, self._context.clock.seconds()):
             case Resumed(console):
-                self._reports.note("vmotion-source-talks", console=console.title)
+                self._session.reports.note("vmotion-source-talks", console=console.title)
                 console.link.resume()
 
     def abort(self) -> None:
@@ -159,7 +157,7 @@ class Vmotion:
             case Released() as released:
                 self._context.release(released)
             case Illegal(reason):
-                self._reports.dropped(reason)
+                self._session.reports.dropped(reason)
 
     # As target
 
@@ -174,7 +172,7 @@ class Vmotion:
                     console.link.migrate()
                     self._context.roster.settle(console)
                 line.peer_ok(sequence)
-                self._reports.note("vmotion-peer", console=console.title)
+                self._session.reports.note("vmotion-peer", console=console.title)
             case Unknown() as unknown:
                 session.handle(LineEvent.PEER_FAILED, unknown)
 
@@ -189,20 +187,20 @@ class Vmotion:
         context, address, reason = self._context, self._session.line.address, unknown.fault.value
         self.guesses += 1
         if self.guesses == 1:
-            self._reports.warn("vmotion-peer-unknown", reason)
+            self._session.reports.warn("vmotion-peer-unknown", reason)
         if unknown.fault is not PeerFault.UNKNOWN:
             kind = _KINDS[unknown.fault]
-            self._reports.suspicion(kind, unknown.console, reason, unknown.source)
+            self._session.reports.suspicion(kind, unknown.console, reason, unknown.source)
         elif self.guesses == GUESSES_PER_LINE or context.guesses.one_more(
             address, context.clock.seconds()
         ):
             detail = "it sends unknown vMotion credentials"
-            self._reports.suspicion("credentials-guessed", None, detail)
+            self._session.reports.suspicion("credentials-guessed", None, detail)
 
     def refute(self, console: Console, reason: str) -> None:
         """The identity of the target of `console` is not that of its source."""
         line = self._session.line
-        self._reports.suspicion("peer-of-another", console, reason)
+        self._session.reports.suspicion("peer-of-another", console, reason)
         released = self._context.peers.refute(line, reason)
         if released is not None:
             self._context.release(released)
@@ -216,7 +214,7 @@ class Vmotion:
             case MoveComplete() as moved:
                 self._move(moved)
             case Illegal(reason):
-                self._reports.dropped(reason)
+                self._session.reports.dropped(reason)
 
     def _move(self, moved: MoveComplete) -> None:
         console, line = moved.console, self._session.line
@@ -239,7 +237,9 @@ class Vmotion:
         match context.peers.lost(self._session.line, context.clock.seconds()):
             case SourceLost(console):
                 console.link.lose_source()
-                self._reports.note("vmotion-source-lost", console=console.title, reason=reason)
+                self._session.reports.note(
+                    "vmotion-source-lost", console=console.title, reason=reason
+                )
                 return True
             case Released() as released:
                 context.release(released)

@@ -24,7 +24,7 @@ from vspc.net.telnet_options import LineProtocol, OptionOpening
 from vspc.net.telnet_transport import LineTransport
 from vspc.net.tls import peer_certificate, tls_reason
 from vspc.vm.mismatch import TLS_FAILED
-from vspc.vm.ports import LineObserver, VmLine
+from vspc.vm.ports import ENDED, LineObserver, VmLine
 from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
 
@@ -167,7 +167,8 @@ class BinaryLine(LineProtocol):
         self.observer.handle(LineEvent.OUTPUT, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
+        observer, self.observer = self.observer, ENDED
+        observer.lost(self._reason or why_lost(reason), None if self._reason else reason.value)
 
     def enableLocal(self, option: bytes) -> bool:
         return self.OPTIONS.find(option[0]).offered

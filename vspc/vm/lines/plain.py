@@ -17,7 +17,7 @@ from vspc.net.keepalive import unacknowledged
 from vspc.net.scheduler import FLOOD, Share
 from vspc.net.turn_reader import TurnReader
 from vspc.vm.lines.binary import BinaryLine, LineOption, LineOptions, host_of, why_lost
-from vspc.vm.ports import LineObserver, VmLine
+from vspc.vm.ports import ENDED, LineObserver, VmLine
 from vspc.vm.registration import Joined
 from vspc.vm.roles import LineEvent
 from vspc.wire import telnet
@@ -112,7 +112,8 @@ class RawLine(Protocol):
 
     def _ended(self, reason: Failure) -> None:
         error = None if self._reason else reason.value
-        self.observer.lost(self._reason or why_lost(reason), error)
+        observer, self.observer = self.observer, ENDED
+        observer.lost(self._reason or why_lost(reason), error)
 
     def send(self, data: bytes) -> None:
         self.write_encoded(data)
