@@ -30,7 +30,7 @@ def held_and_left(size, count):
         libc.free(block)
     return held, resident() - before
 
-for size, count in ((64 * 1024, 32), (64 * 1024, 1024), (int(sys.argv[1]), 4)):
+for size, count in ((64 * 1024, 32), (64 * 1024, 2048), (int(sys.argv[1]), 4)):
     print(*held_and_left(size, count))
 """
 

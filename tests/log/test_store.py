@@ -17,6 +17,7 @@ from vspc.log import index
 from vspc.log.blocks import unpack_index
 from vspc.log.records import ABOUT, DATA, GAP, marker
 from vspc.log.recovery import compress, contents
+from vspc.log.store import Sizes
 
 ONE, TWO = console_id(1), console_id(2)
 
@@ -251,28 +252,28 @@ class Model:
     torn: set[int] = field(factory=set)  # offsets that may be missing
 
 
-_STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("say"), st.integers(1, 3), st.binary(min_size=1, max_size=120)),
-        st.tuples(st.sampled_from(["settle", "move", "checkpoint", "stop", "kill", "compress"])),
-        st.tuples(st.just("tear"), st.integers(0, 200)),
-    ),
-    max_size=30,
-)
+def steps() -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    """What happens to a store."""
+    chores = ["settle", "move", "checkpoint", "stop", "kill", "compress"]
+    return st.lists(
+        st.one_of(
+            st.tuples(st.just("say"), st.integers(1, 3), st.binary(min_size=1, max_size=120)),
+            st.tuples(st.sampled_from(chores)),
+            st.tuples(st.just("tear"), st.integers(0, 200)),
+        ),
+        max_size=30,
+    )
 
 
-class Anything(ShelfTestCase):
+class AnythingCase(ShelfTestCase):
     """Random lives of a store."""
 
-    @settings(max_examples=150, deadline=None)
-    @given(_STEPS)
-    def test_whatever_happens_nothing_is_lost_twice_or_elsewhere(
-        self, steps: list[tuple[Any, ...]]
-    ) -> None:
-        shelf = TemporaryShelf(sizes=SMALL)
+    def live(self, life: list[tuple[Any, ...]], sizes: Sizes) -> None:
+        """All that happens, and after each step nothing is wrong."""
+        shelf = TemporaryShelf(sizes=sizes)
         try:
             models = {console_id(n): Model() for n in (1, 2, 3)}
-            for step in steps:
+            for step in life:
                 self.do(shelf, models, step)
                 self.verify(shelf, models)
         finally:
@@ -350,6 +351,15 @@ class Anything(ShelfTestCase):
                 self.assertEqual(item.offset, at)
                 at = item.end
         self.assertEqual(at, end)
+
+
+class Anything(AnythingCase):
+    @settings(max_examples=150, deadline=None)
+    @given(steps())
+    def test_whatever_happens_nothing_is_lost_twice_or_elsewhere(
+        self, life: list[tuple[Any, ...]]
+    ) -> None:
+        self.live(life, SMALL)
 
 
 class LastLines(ShelfTestCase):

@@ -7,12 +7,12 @@ cleared and mapped anew: that took more time than the copies, and more than encr
 
 import ctypes
 
-KEPT = 8 * 1024 * 1024
+KEPT = 16 * 1024 * 1024
 """Bytes at the end of a heap that are kept though they are free."""
 
-LARGE = 4 * 1024 * 1024
+LARGE = 8 * 1024 * 1024
 """Bytes of a block of memory that is outside of the heap, and goes back to the kernel at once: more
-than the log has of a console when that talks fast."""
+than a segment of the log, which is read and compressed in one piece."""
 
 HEAPS = 2
 """Heaps in all: that of the reactor's thread, and one that the other threads share."""

@@ -128,7 +128,8 @@ class Chain:
 
 def block_hashes(data: bytes) -> list[str]:
     """The hash of each `BLOCK` bytes."""
-    return [sha256(data[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK)]
+    whole = memoryview(data)
+    return [sha256(whole[at : at + BLOCK]).hexdigest() for at in range(0, len(data), BLOCK)]
 
 
 def links(path: Path) -> Iterator[ChainLink]:

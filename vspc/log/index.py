@@ -71,7 +71,9 @@ class IndexPart:
     def fits(self, data: bytes, base: int = 0) -> bool:
         """Whether `data`, the segment's bytes from `base` on, are what was written."""
         begin, end = self.begin - base, self.end - base
-        return begin >= 0 and end <= len(data) and zlib.crc32(data[begin:end]) == self.checksum
+        if begin < 0 or end > len(data):
+            return False
+        return zlib.crc32(memoryview(data)[begin:end]) == self.checksum
 
 
 @frozen
