@@ -226,6 +226,41 @@ class TurnLoopTests(TestCase):
         client = await self.connect(reply)
         self.assertEqual(LARGE + b"end", await self.heard(client, len(LARGE) + 3))
 
+    async def test_a_last_call_comes_behind_what_has_arrived_and_before_timers(self) -> None:
+        done = list[str]()
+
+        def again() -> None:
+            done.append("last")
+            self.loop.at_end(lambda: done.append("after that"))
+
+        def reply(talker: Talker) -> None:
+            reactor.callLater(0, done.append, "timer")
+            self.loop.at_end(again)
+            done.append("arrived")
+
+        await self.connect(reply)
+        while len(done) < 4:
+            await deferLater(reactor, 0.001)
+        self.assertEqual(["arrived", "last", "timer", "after that"], done)
+
+    async def test_a_last_call_that_fails_hinders_no_other(self) -> None:
+        called = Deferred[None]()
+
+        def reply(talker: Talker) -> None:
+            self.loop.at_end(lambda: [].clear(talker))  # type: ignore[call-arg]
+            self.loop.at_end(lambda: called.callback(None))
+
+        await self.connect(reply)
+        await called
+        self.assertEqual(1, len(self.flushLoggedErrors(TypeError)))
+
+    async def test_without_anything_that_arrives_or_a_start_it_comes_too(self) -> None:
+        for _ in range(2):
+            called = Deferred[None]()
+            self.loop.at_end(lambda called=called: called.callback(None))  # type: ignore[misc]
+            await called
+            self.loop.stop()
+
     async def test_what_the_socket_does_not_take_follows(self) -> None:
         def reply(talker: Talker) -> None:
             talker.transport.write(LARGE)

@@ -34,6 +34,8 @@ class TurnLoop:
         self._reactor = reactor
         self._waiting: dict[GatheringConnection | LastCall, None] = {}
         self._iterate: Any = None  # the reactor's own way to wait, and do what there is to do
+        self._gives = False  # what has arrived is being given to connections
+        self._last = list[Callable[[], None]]()
 
     def start(self) -> None:
         """Take the turns over, of a reactor that waits by epoll. With another one, connections
@@ -80,21 +82,45 @@ class TurnLoop:
         self._waiting[last] = None
         return last
 
+    def at_end(self, call: Callable[[], None]) -> None:
+        """`call` when all that has arrived in this turn is given to connections, or if that is not
+        going on, in the next turn: as the reactor's `callLater` with a delay of 0, without a timer.
+        """
+        if self._gives:
+            self._last.append(call)
+        else:
+            self._reactor.callLater(0, call)
+
     def _turn(self, timeout: float | None) -> None:
         """As `EPollReactor.doPoll`: wait, and give each descriptor its events."""
         if self._waiting:
             self._send()
         reactor = self._reactor
+        found = reactor._poller.poll(-1 if timeout is None else timeout, len(reactor._selectables))
+        self._gives = True
+        self._give(reactor, found)
+        self._gives = False
+        if self._last:
+            self._call_last()
+
+    def _give(self, reactor: Any, arrived: list[tuple[int, int]]) -> None:
         selectables = reactor._selectables
-        for number, event in reactor._poller.poll(
-            -1 if timeout is None else timeout, len(selectables)
-        ):
+        for number, event in arrived:
             found = selectables.get(number)
             if found is not None:
                 try:
                     reactor._doReadOrWrite(found, number, event)
                 except Exception:
                     self._log.failure("connection-defect")
+
+    def _call_last(self) -> None:
+        # What one of them adds is called in the next turn.
+        calls, self._last = self._last, []
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                self._log.failure("connection-defect")
 
     def _send(self) -> None:
         waiting = self._waiting

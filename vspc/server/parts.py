@@ -31,6 +31,7 @@ from vspc.net.outbound import Outbound
 from vspc.net.reactor import ReactorClock, ThreadRunner
 from vspc.net.scheduler import Scheduler
 from vspc.net.tls import Pair, load_pair
+from vspc.net.turn_loop import TurnLoop
 from vspc.server.door_side import DoorSide
 from vspc.server.events import EventLog
 from vspc.server.handover.handover import Handover
@@ -76,7 +77,8 @@ class ServerParts:
         self.scheduler = Scheduler(reactor.callLater, clock.seconds)
         self.sessions = Sessions(lambda: quota(self.live.config.ssh))
         self.kept = KeptTexts(config.state_dir, ThreadRunner(reactor))
-        context = self._console_context(config)
+        turn_loop = TurnLoop(reactor)
+        context = self._console_context(config, turn_loop)
         self.accounting = context.accounting
         self.locks = KeptLocks(config.state_dir, ThreadRunner(reactor), context.locks)
         self.roster = Roster(context, config.console.forget_after)
@@ -97,18 +99,19 @@ class ServerParts:
         )
         self.lifecycle = Lifecycle.of(manager, reactor, clock)
         self.handover = Handover(manager, self.lifecycle, self.line_server, self.events)
-        self.listeners = Listeners(reactor, self.log, store=self.handover.store)
+        self.listeners = Listeners(
+            reactor, self.log, store=self.handover.store, turn_loop=turn_loop
+        )
         self.kept_ports = KeptPorts(reactor, self.handover.store)
         self._since = clock.wall()
         self._began = clock.seconds()
         self.connections = ConnectionHistory(clock.wall)
 
-    def _console_context(self, config: Config) -> ConsoleContext:
-        reactor = self.reactor
+    def _console_context(self, config: Config, turn_loop: TurnLoop) -> ConsoleContext:
         return ConsoleContext(
             self.clock,
             self.budget,
-            Wakeups(lambda call: reactor.callLater(0, call) and None, self.defect),
+            Wakeups(turn_loop.at_end, self.defect),
             self.events,
             config.console.history,
             self.logs.observer,
