@@ -1,7 +1,8 @@
 """What all SSH connections of one server share; what each class over Conch uses."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -75,3 +76,42 @@ class Timers:
         """Cancel all calls."""
         for name in list(self._waiting):
             self.cancel(name)
+
+
+class LoginTime:
+    """How long a client has from connecting to having logged in; what it is asked may make it
+    longer, by `SshLimits.login_wait` in all.
+    """
+
+    def __init__(self, context: SshContext, timers: Timers, late: Callable[[], None]) -> None:
+        """It begins. `late` is called when it is over, unless `timers` are stopped before."""
+        self._clock = context.clock
+        self._timers = timers
+        self._late = late
+        self._ends = self._clock.seconds() + context.limits.login_timeout
+        self._latest = self._ends + context.limits.login_wait
+        timers.later("login", context.limits.login_timeout, late)
+
+    def allow_longer(self, seconds: float) -> None:
+        """It may take so much longer."""
+        self._ends = min(self._ends + seconds, self._latest)
+        left = max(0.0, self._ends - self._clock.seconds())
+        self._timers.later("login", left, self._late)
+
+    def end(self) -> None:
+        """The client has logged in."""
+        self._timers.cancel("login")
+
+
+class ChannelService(Protocol):
+    """The service of a client that has logged in, as its transport uses it."""
+
+    @property
+    def channels(self) -> Mapping[int, object]:
+        """Those that are open."""
+
+    def give_back(self) -> bool:
+        """Restore the clients' terminals now; whether there are any."""
+
+    def resume_channels(self) -> None:
+        """Channels may write again."""

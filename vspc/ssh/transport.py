@@ -32,7 +32,7 @@ from vspc.console.logins import Login
 from vspc.net.limits import TokenBucket
 from vspc.net.scheduler import CLOSING, Share
 from vspc.ssh import limits
-from vspc.ssh.context import SshContext, Timers, quiet
+from vspc.ssh.context import ChannelService, LoginTime, SshContext, Timers, quiet
 from vspc.ssh.crypto.exchange import (
     CIPHERS,
     COMPRESSIONS,
@@ -51,20 +51,6 @@ log = Logger()
 
 _VERSION = b"SSH-2.0-vspc_" + __version__.replace("-", "_").encode("ascii")
 _SERVICE_MESSAGES = 50
-
-
-class ChannelService(Protocol):
-    """The service of a client that has logged in, as its transport uses it."""
-
-    @property
-    def channels(self) -> Mapping[int, object]:
-        """Those that are open."""
-
-    def give_back(self) -> bool:
-        """Restore the clients' terminals now; whether there are any."""
-
-    def resume_channels(self) -> None:
-        """Channels may write again."""
 
 
 class Registry(Protocol):
@@ -124,10 +110,7 @@ class SshTransport(SSHServerTransport):
         self.input = ClientInput(self, self.incoming, self.share)
         self.output = ClientOutput(self.transport, self.input, self._flow)
         self.transport.registerProducer(self.output, True)
-        now = self.context.clock.seconds()
-        self._login_ends = now + self.context.limits.login_timeout
-        self._login_ends_latest = self._login_ends + self.context.limits.login_wait
-        self.timers.later("login", self._login_ends - now, self._login_timed_out)
+        self._login_time = LoginTime(self.context, self.timers, self._login_timed_out)
         self.transport.write(self.ourVersionString + b"\r\n")
         self.sendKexInit()
 
@@ -234,16 +217,13 @@ class SshTransport(SSHServerTransport):
         """The client has logged in: its channels are next."""
         self.login = login
         self.share.prove()
-        self.timers.cancel("login")
+        self._login_time.end()
         self.enter_service(b"ssh-connection")
 
     def allow_longer(self, seconds: float) -> None:
         """The login may take so much longer, `limits.login_wait` in all."""
-        if not seconds or self.login is not None or self.ended:
-            return
-        self._login_ends = min(self._login_ends + seconds, self._login_ends_latest)
-        left = max(0.0, self._login_ends - self.context.clock.seconds())
-        self.timers.later("login", left, self._login_timed_out)
+        if seconds and self.login is None and not self.ended:
+            self._login_time.allow_longer(seconds)
 
     def _login_timed_out(self) -> None:
         if self.context.loggable(self.address):
