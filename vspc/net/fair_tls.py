@@ -9,7 +9,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -49,6 +49,7 @@ class FairTls(BufferingTLSTransport):
     """Twisted's TLS transport below a protocol that has a `share` and may pause it."""
 
     transport: Any
+    factory: Any
     wrappedProtocol: Any
     _aggregator: Any
     _tlsConnection: Any
@@ -64,9 +65,10 @@ class FairTls(BufferingTLSTransport):
         return share
 
     def makeConnection(self, transport: Any) -> None:
-        """As TLSMemoryBIOProtocol's, but for two things. What interfaces it provides is said by its
-        class: Twisted makes a declaration for each connection from each interface of `transport`.
-        And what a turn writes becomes a record without a timer, where a `TurnLoop` sends it.
+        """As TLSMemoryBIOProtocol's, but for three things. What interfaces it provides is said by
+        its class: Twisted makes a declaration for each connection, from each of `transport`'s.
+        What a turn writes becomes a record without a timer, where a `TurnLoop` sends it. And a
+        server, which has nothing to say before its client, does not ask OpenSSL what that is.
         """
         loop = getattr(transport, "turn_loop", None)
         if loop is not None:
@@ -74,10 +76,11 @@ class FairTls(BufferingTLSTransport):
         self._tlsConnection = self.factory._creatorCallable(self)
         self._appSendBuffer = []
         Protocol.makeConnection(self, transport)  # type: ignore[no-untyped-call]
-        self.factory.registerProtocol(self)  # type: ignore[no-untyped-call]
+        self.factory.registerProtocol(self)
         if self._connectWrapped:
             self.wrappedProtocol.makeConnection(self)
-        self._checkHandshakeStatus()  # type: ignore[no-untyped-call]
+        if self.factory.begins:
+            self._checkHandshakeStatus()  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
         """A step of a handshake counts as work; records are decrypted until the line pauses."""
@@ -154,9 +157,15 @@ class FairTls(BufferingTLSTransport):
 
 
 class FairTlsFactory(TLSMemoryBIOFactory):
-    """Puts `FairTls` below what another factory makes."""
+    """Puts `FairTls` below what another factory makes. `begins`: it is a client's."""
 
     protocol = FairTls
+
+    def __init__(
+        self, creator: Any, is_client: bool, wrapped: Any, clock: IReactorTime | None = None
+    ) -> None:
+        super().__init__(creator, is_client, wrapped, clock)
+        self.begins = is_client
 
 
 def start_tls(transport: Any, creator: IOpenSSLServerConnectionCreator, above: Shared) -> FairTls:

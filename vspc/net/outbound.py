@@ -218,7 +218,7 @@ class Outbound:
         self, endpoint: IStreamClientEndpoint, protocol: Protocol, where: str, terms: "_Terms"
     ) -> None:
         handshake = _Handshake(protocol, terms)
-        factory: Any = DiagnosedTlsFactory(terms.tls, True, None, self.reactor)  # type: ignore[arg-type]
+        factory: Any = DiagnosedTlsFactory(terms.tls, True, None, self.reactor)
         await _connected(endpoint, factory.protocol(factory, handshake), where)
         try:
             await handshake.accepted

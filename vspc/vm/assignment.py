@@ -150,13 +150,17 @@ class Assignment:
         """Which console is it? Decided again each time that a line has shown something new."""
         if self._session.role not in UNDECIDED:
             return
-        claim = self._claim
-        consoles = self._context.roster.ports(claim)
+        claim, roster = self._claim, self._context.roster
+        is_known = bool(roster.vms(claim))  # else there is nothing to be looked for
+        consoles = roster.ports(claim) if is_known else []
         standings = [self._standing(console) for console in consoles]
-        rivals = self._rivals()
+        rivals = self._rivals() if is_known else []
         claimant = NewLine(self._session.zone.takeover, claim.provenance is Provenance.CERTIFIED)
         verdict, standing = choose(
-            claimant, standings, [self._old(console) for console in rivals], self._is_lesser()
+            claimant,
+            standings,
+            [self._old(console) for console in rivals],
+            is_known and self._is_lesser(),
         )
         console = None if standing is None else consoles[standings.index(standing)]
         verdict = self._bounded(verdict, len(standings))

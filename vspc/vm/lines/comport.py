@@ -86,7 +86,7 @@ class ComPortLine(BinaryLine):
         self.port = ComPortState()
         self._port_terms = terms
         self._seconds = now
-        self._answers = TokenBucket(ANSWER_RATE, ANSWERS)
+        self._answers: TokenBucket | None = None  # made for the first command
 
     @property
     def suspended(self) -> bool:
@@ -136,6 +136,8 @@ class ComPortLine(BinaryLine):
             self._answer(answer)
 
     def _answer(self, command: comport.Command) -> None:
+        if self._answers is None:
+            self._answers = TokenBucket(ANSWER_RATE, ANSWERS)
         if self._answers.take(self._seconds()) or self._reads_answers:
             self._say_port(command)
         else:
