@@ -17,7 +17,7 @@ from vspc.log import index
 from vspc.log.blocks import unpack_index
 from vspc.log.records import ABOUT, DATA, GAP, marker
 from vspc.log.recovery import compress, contents
-from vspc.log.store import Sizes
+from vspc.log.store import GONE, QUIET, QUIET_BYTES, Sizes
 
 ONE, TWO = console_id(1), console_id(2)
 
@@ -55,6 +55,27 @@ class Keeping(ShelfTestCase):
             sorted(p.name for p in directory.iterdir()), [f"{0:020d}.idx", f"{0:020d}.seg"]
         )
         self.assertEqual((directory / f"{0:020d}.seg").read_bytes(), b"x")
+
+    def test_of_consoles_that_are_quiet_what_is_worth_it_moves_a_few_at_a_time(self) -> None:
+        shelf = self.shelf(sizes=Sizes())
+        consoles = [console_id(number) for number in range(1, 2 * GONE + 1)]
+        for console in consoles:
+            shelf.say(console, b"x" * QUIET_BYTES)
+        shelf.say(short := console_id(99), b"x" * (QUIET_BYTES - 1))
+        shelf.store.find_quiet(shelf.at / 1e6 + QUIET / 2)
+        self.assertEqual(shelf.store.quiet, [])
+        shelf.at += int(QUIET * 1e6)
+        shelf.say(consoles[0], b"y")  # it is not quiet
+        shelf.store.find_quiet(shelf.at / 1e6)
+        self.assertEqual(len(shelf.store.quiet), 2 * GONE - 1)
+        shelf.store.move_gone()
+        self.assertEqual(len(shelf.store.quiet), GONE - 1)
+        while shelf.store.quiet:
+            shelf.store.move_gone()
+        pending = {log.id for log in shelf.store.logs.values() if log.pending}
+        self.assertEqual(pending, {consoles[0], short})
+        for console in consoles[1:]:
+            self.assertEqual(bytes_of(shelf.items(console)), b"x" * QUIET_BYTES)
 
     def test_files_are_private(self) -> None:
         shelf = self.shelf()

@@ -27,3 +27,12 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, KEPT)
         mallopt(_M_MMAP_THRESHOLD, LARGE)
         mallopt(_M_ARENA_MAX, HEAPS)
+
+
+def give_back_freed_memory() -> None:
+    """Give what is free between other things in the heaps back to the kernel, but for `KEPT` bytes
+    at the end. It takes about 2 ms for each thousand free pieces, in which no thread gets memory.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(KEPT))

@@ -13,7 +13,7 @@ from vspc.console.attachments import Attachments
 from vspc.console.context import ConsoleContext
 from vspc.console.descriptions import ConsoleText
 from vspc.console.events import ConsoleRef, Described
-from vspc.console.history import History
+from vspc.console.history import REST, History
 from vspc.console.identity import DEFAULT_ZONE, Identity, Provenance, next_free
 from vspc.console.input_queue import amount
 from vspc.console.link import VmLink
@@ -252,6 +252,21 @@ class Console:
         """
         if self._is_idle:
             self._context.observer.when_written(self.id, self._written)
+
+    def shrink_history(self, before: float) -> None:
+        """Keep the end of the history only, once the log has it all, if nothing has been said since
+        `before`, in seconds since 1970, and no attachment needs it.
+        """
+        said, link = self.link.last_output, self.link
+        is_quiet = said is not None and said < before and link.line is not None
+        if is_quiet and not self.attachments and self.history.capacity > REST:
+            self._context.observer.when_written(self.id, self._shrink)
+
+    def _shrink(self, start: int, end: int) -> None:
+        """The log has everything from `start` to `end`."""
+        history = self.history
+        if start <= history.start and history.end <= end and not self.attachments:
+            history.shrink()
 
     @property
     def _is_idle(self) -> bool:

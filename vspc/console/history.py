@@ -12,6 +12,11 @@ from attrs import define, field
 SMALLEST = 4 * 1024
 """Bytes of a ring at its first byte; rings grow by doubling."""
 
+REST = 1024
+"""Bytes that are kept of a console that has said nothing for a while: what previews and alerts show
+before what it says next. The log has the others.
+"""
+
 LIMIT = 64 * 1024
 """Bytes at which a ring stops growing, unless the configuration has another size."""
 
@@ -162,6 +167,15 @@ class History:
         """The next `count` bytes are kept nowhere: readers go on behind them."""
         self.release()
         self.start = self.end = self.end + count
+
+    def shrink(self) -> None:
+        """Keep the last `REST` bytes only, until there are more; all, if memory runs out."""
+        if len(self._ring) > REST:
+            before, self.start = self.start, max(self.start, self.end - REST)
+            try:
+                self._resize(REST)
+            except MemoryError:
+                self.start = before
 
     def release(self) -> None:
         """Give the memory back; the offsets go on."""

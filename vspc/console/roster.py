@@ -11,6 +11,7 @@ from vspc.console.context import ConsoleContext
 from vspc.console.identity import Claim, Identity, next_free
 from vspc.console.names import Lookup, Names, Resolution, SmallSet
 from vspc.console.quarantine import KIND, RING, Quarantine
+from vspc.console.quiet import QuietConsoles
 
 
 class Roster:
@@ -25,6 +26,7 @@ class Roster:
         self._copies: dict[tuple[str, ...], SmallSet[Vm]] = {}
         self._names: dict[str, Names] = {}
         self._away = AwayConsoles(forget_after)
+        self._quiet = QuietConsoles()
         self._quarantine = Quarantine(context, self._is_displayed)
         self._lookup = Lookup(self._by_id, self._by_uuid, self._names, self._quarantine.by_name)
 
@@ -305,10 +307,12 @@ class Roster:
                 del self._by_uuid[vm.uuid]
 
     def tidy(self, now: float) -> list[Vm]:
-        """Release histories and forget, by the time since consoles went. Call it now and then.
+        """Shrink and release histories, and forget, by the time since consoles said something, or
+        went. Call it every second.
 
         The VMs of consoles that were forgotten.
         """
+        self._quiet.look(self._by_id.values(), now, self._context.clock.wall())
         for console in self._away.due_to_release(now):
             console.history.release()
         forgotten = self._away.due_to_forget(now)

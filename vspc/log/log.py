@@ -16,6 +16,7 @@ from vspc.common.worker import WorkerPool
 from vspc.config.settings import LogSettings
 from vspc.console.console import Console
 from vspc.console.events import Connected, Continued, Event, Forgotten, Renamed, WentAway
+from vspc.console.history import REST
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
 from vspc.log.console_log import ConsoleLog
@@ -216,8 +217,11 @@ class Log:
         self.space.handle(event)
 
     def prime(self, console: Console) -> None:
-        """Give `console` its ring back from its log, after those that asked before."""
-        if console.history.start > 0 and self.queries.keeps(console.id):
+        """Give `console` its ring back from its log, after those that asked before; one that has
+        the end of its output has what a quiet one needs.
+        """
+        history = console.history
+        if 0 < history.start > history.end - REST and self.queries.keeps(console.id):
             self._unprimed[console] = None
             if len(self._unprimed) == 1:
                 RunningCoroutine(self._prime_all())

@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 
 from vspc.common.clock import DOUBT, DeletionClock
 from vspc.common.files import Disk
+from vspc.common.memory import give_back_freed_memory
 from vspc.common.values import written_size
 from vspc.config.settings import LogPolicy, LogSettings
 from vspc.console import events
@@ -180,6 +181,9 @@ def _give_back(states: Sequence[_State], taken: Sequence[_State], most: int) -> 
             settled.add(id(state))
 
 
+FREED = 1024 * 1024
+"""Bytes of quiet consoles that have moved, after which free memory goes back to the kernel."""
+
 LOOK = 1.0
 """Seconds between two looks at the free space."""
 
@@ -204,6 +208,7 @@ class Space:
     _short: str | None = field(default=None, init=False)
     _ages: DeletionClock = field(init=False)
     _doubted: bool = field(default=False, init=False)
+    _freed: int = field(default=0, init=False)  # bytes of quiet consoles that moved
 
     def handle(self, event: Event) -> None:
         """Which consoles are connected; in the reactor's thread."""
@@ -233,9 +238,19 @@ class Space:
         total = max(0, self.settings.max_total - journal)
         now = self._time()
         self._move_old(store, now)
+        self._free(store)
         if self._is_due(store, total, now):
             self._evict(store, total)
         self._forget_away(store)
+
+    def _free(self, store: Store) -> None:
+        """Of consoles that are quiet, what takes memory moves to segments; when that has been done
+        the kernel gets it back, and what their histories have given back meanwhile.
+        """
+        if self._freed >= FREED:
+            give_back_freed_memory()
+            self._freed = 0
+        self._freed += store.find_quiet(self.wall())
 
     def _time(self) -> float:
         """By which ages are counted; tells when the time of day is not believed."""

@@ -52,7 +52,14 @@ BUSY = 4
 """How many times as many are while more waits to be written."""
 
 GONE = 4
-"""Consoles whose line has gone that are moved in one go."""
+"""Consoles whose line has gone, or that are quiet, that are moved in one go."""
+
+QUIET = 20.0
+"""Seconds without output after which a console is quiet: what is pending of it would take memory
+for long."""
+
+QUIET_BYTES = 1024
+"""Bytes pending of a quiet console that are worth moving."""
 
 MOVED = 100
 """Consoles whose bytes are moved in one go when a file of the journal has ended."""
@@ -118,6 +125,7 @@ class Store:
     _to_move: list[ConsoleLog] = field(factory=list, init=False)
     # Consoles whose lines have gone: what is pending of them would take memory for long.
     gone: OrderedDict[bytes, None] = field(factory=OrderedDict, init=False)
+    quiet: list[ConsoleLog] = field(factory=list, init=False)  # to be moved for the same reason
     _again: int = field(default=0, init=False)  # bytes that the journal's file began with
 
     def __attrs_post_init__(self) -> None:
@@ -269,13 +277,29 @@ class Store:
                     break
                 self._move_one(log)
 
+    def find_quiet(self, now: float) -> int:
+        """Have consoles that are quiet moved by `move_gone`; the bytes that are pending of them.
+        `now`: seconds since 1970.
+        """
+        before = int((now - QUIET) * 1e6)
+        self.quiet = [
+            log
+            for log in self.logs.values()
+            if log.pending_bytes >= QUIET_BYTES and log.last < before
+        ]
+        return sum(log.pending_bytes for log in self.quiet)
+
     def move_gone(self) -> None:
-        """Move some of what is pending of consoles that have gone. Raises OSError."""
-        for _ in range(min(GONE, len(self.gone))):
-            log = self.logs.get(self.gone.popitem(last=False)[0])
-            if log is not None and log.pending:
+        """Move some of what is pending of consoles that have gone or are quiet. Raises OSError."""
+        for _ in range(min(GONE, len(self.quiet))):
+            log = self.quiet.pop()
+            if self.logs.get(log.id) is log:
                 self._move_one(log)
-                self.boot_detector.forget(log.id)
+        for _ in range(min(GONE, len(self.gone))):
+            gone = self.logs.get(self.gone.popitem(last=False)[0])
+            if gone is not None and gone.pending:
+                self._move_one(gone)
+                self.boot_detector.forget(gone.id)
 
     # Beginning a new journal file
 

@@ -68,7 +68,7 @@ STOP_TIMEOUT = 10.0
 JOURNALS = 4
 """Files' worth of journal that may wait for a disk that does not sync."""
 
-TIDY_INTERVAL = 30.0
+TIDY_INTERVAL = 10.0
 """Seconds between two looks at sizes and ages."""
 
 TIDY_INTERVAL_BUSY = 2.0
@@ -193,7 +193,7 @@ class LogWriter:
         now = self.now()
         if self.failing:
             return max(0.0, self._retry - now)
-        if self.store.emptying or self.store.gone:
+        if self.store.emptying or self.store.gone or self.store.quiet:
             return 0.0
         if self._unanswered:
             return RETRY
