@@ -158,6 +158,8 @@ class GatheringConnection(tcp.Server):
         self.turn_loop = loop
         self._waits = False  # for the reactor to find it writable
         super().__init__(*arguments)
+        # Nothing logs by them, and Twisted makes two for each of many connections.
+        self.logstr = self.repstr = type(self.protocol).__name__
 
     def _isSendBufferFull(self) -> bool:
         """Of Twisted's `FileDescriptor`, where it is what is read at once: 64 KiB."""

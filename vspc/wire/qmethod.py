@@ -64,60 +64,56 @@ _TABLE: dict[tuple[int, _Input], _Step] = {
     (WANTYES_OPPOSITE, _Input.ASK): (WANTYES, None, None),
 }
 
-_OPTIONS = 256
-
 _SAVED = 3
 """Bytes of an option as a value: its side (0 is ours), its number, its state."""
 
+_HIS = 256
+"""What is added to the number of an option that the peer does."""
+
 
 class OptionStates:
-    """The state of all 256 options of one connection, both sides: 512 bytes."""
+    """The state of all 256 options of one connection, both sides: of those that were ever spoken of
+    it is in a table, of the others it is `NO`.
+    """
 
-    __slots__ = ("_him", "_saved", "_us")
+    __slots__ = ("_saved", "_states")
 
     def __init__(self, state: bytes = b"") -> None:
         """Take up `state`, which `to_bytes` gave. ValueError where it did not."""
         self._saved: bytes | None = None  # what `to_bytes` gave, until an option changes
         if len(state) % _SAVED:
             raise ValueError("not the state of an option table")
-        self._us = bytearray(_OPTIONS)
-        self._him = bytearray(_OPTIONS)
+        self._states: dict[int, int] = {}
         for at in range(0, len(state), _SAVED):
             side, option, value = state[at : at + _SAVED]
             if side > 1 or not NO < value <= WANTYES_OPPOSITE:
                 raise ValueError("not the state of an option table")
-            (self._him if side else self._us)[option] = value
+            self._states[side * _HIS + option] = value
 
     def copy(self) -> "OptionStates":
         """Another connection's that stands where this one does."""
         made = OptionStates()
-        made._us[:], made._him[:], made._saved = self._us, self._him, self._saved
+        made._states, made._saved = self._states.copy(), self._saved
         return made
 
     def to_bytes(self) -> bytes:
         """The state as a value: what is not off, three bytes each."""
-        if self._saved is not None:
-            return self._saved
-        found = bytearray()
-        for side, table in enumerate((self._us, self._him)):
-            rest = table.lstrip(b"\0")
-            while rest:
-                found += bytes((side, _OPTIONS - len(rest), rest[0]))
-                rest = rest[1:].lstrip(b"\0")
-        self._saved = bytes(found)
+        if self._saved is None:
+            there = sorted(each for each in self._states.items() if each[1] != NO)
+            self._saved = b"".join(bytes((*divmod(key, _HIS), value)) for key, value in there)
         return self._saved
 
     def enabled(self, ours: bool, option: int) -> bool:
         """Whether we do it, or with `ours` false the peer."""
-        return (self._us if ours else self._him)[option] == YES
+        return self._states.get(option if ours else option + _HIS, NO) == YES
 
     def off(self, ours: bool, option: int) -> bool:
         """Whether it is not done, nor asked for without an answer."""
-        return (self._us if ours else self._him)[option] == NO
+        return self._states.get(option if ours else option + _HIS, NO) == NO
 
     def settled(self, ours: bool, option: int) -> bool:
         """Whether nothing that we asked for on that side is without its answer."""
-        return (self._us if ours else self._him)[option] in (NO, YES)
+        return self._states.get(option if ours else option + _HIS, NO) in (NO, YES)
 
     def receive(self, verb: int, option: int, agree: bool) -> tuple[int | None, Effect | None]:
         """WILL, WONT, DO or DONT came; `agree` says whether we want an option that is offered.
@@ -136,11 +132,11 @@ class OptionStates:
         return self._step(verb in (WILL, WONT), option, given)[0]
 
     def _step(self, ours: bool, option: int, given: _Input) -> tuple[int | None, Effect | None]:
-        table = self._us if ours else self._him
-        step = _TABLE.get((table[option], given))
+        key = option if ours else option + _HIS
+        step = _TABLE.get((self._states.get(key, NO), given))
         if step is None:
             return None, None
-        table[option], positive, effect = step
+        self._states[key], positive, effect = step
         self._saved = None
         if positive is None:
             return None, effect
