@@ -98,8 +98,10 @@ class TurnLoop:
         reactor = self._reactor
         found = reactor._poller.poll(-1 if timeout is None else timeout, len(reactor._selectables))
         self._gives = True
-        self._give(reactor, found)
-        self._gives = False
+        try:
+            self._give(reactor, found)
+        finally:
+            self._gives = False
         if self._last:
             self._call_last()
 
