@@ -15,7 +15,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/$(CACHE)/hypothesis
 # What tests skip for want of (tests/programs.py names the program of each package).
 PACKAGES := make util-linux openssh-client libpam0g libpam-modules procps tmux qemu-system-x86 busybox-static asciinema logrotate prometheus \
     ser2net socat telnet telnet-ssl openssl netcat-openbsd nftables conserver-server conserver-client bash zsh groff-base mandoc gdb \
-    systemd mmdebstrap debhelper dpkg-dev
+    systemd mmdebstrap debhelper dpkg-dev gcc python3-dev
 KERNEL := linux-image-cloud-amd64
 KERNEL_DIR := /var/cache/vspc-guest
 
@@ -39,7 +39,8 @@ help:
 	@echo 'make fuzz        new inputs for every parser for SECONDS=60, or for TARGET=NAME alone'
 	@echo 'make coverage    the unit tests once more, and which lines they reach'
 	@echo 'make bench       what the server costs, beside bare Twisted, conserver and conman; ROWS="line text"'
-	@echo '                 chooses, LONG=1 has curves up to 10,000 VMs, DOC=1 writes docs/performance.md'
+	@echo '                 chooses, LONG=1 has curves up to 10,000 VMs, DOC=1 writes docs/performance.md,'
+	@echo '                 AGAINST=DIR measures another checkout in turn'
 	@echo 'make bench-check a short run compared with the recorded one; fails for rows that got worse'
 	@echo 'make limits      write docs/limits.md anew'
 	@echo 'make audit       known vulnerabilities of what is installed, and a list of it: dist/sbom.cdx.json'
@@ -110,9 +111,11 @@ coverage: $(STAMP)
 ROWS ?=
 LONG ?=
 DOC ?=
+AGAINST ?=
 bench: $(STAMP)
 	$(if $(DOC),@$(BIN)/python -m pip install -qq $(EDITABLE) '.[bench]')
-	$(BIN)/python -B -m benchmarks $(if $(LONG),--long) $(if $(DOC),--record) $(ROWS)
+	$(BIN)/python -B -m benchmarks $(if $(LONG),--long) $(if $(DOC),--record) \
+	    $(if $(AGAINST),--against $(AGAINST)) $(ROWS)
 
 bench-check: $(STAMP)
 	$(BIN)/python -B -m benchmarks --check $(ROWS)

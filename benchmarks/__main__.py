@@ -1,13 +1,15 @@
 """What the server costs, beside the floor and what people would use instead.
 
-python -m benchmarks [--long] [--repeats N] [--json FILE] [--record | --check] [ROW ...]
+python -m benchmarks [--long] [--repeats N] [--against DIR] [--json FILE] [--record | --check]
+    [ROW ...]
 """
 
 import argparse
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from benchmarks.measuring import Result, Row
 from benchmarks.processes import BenchmarkError
 
 
-def measured(rows: Sequence[Row], repeats: int, tiny: bool) -> Iterator[list[Result]]:
+def measured(rows: Sequence[Row], make: Callable[[], Bench]) -> Iterator[list[Result]]:
     """Those that have figures, printed as they come; rows with the same work share a run.
 
     What goes wrong in one costs its own figures, is told, and the next begins.
@@ -27,7 +29,7 @@ def measured(rows: Sequence[Row], repeats: int, tiny: bool) -> Iterator[list[Res
         same, begun = list(group), time.monotonic()
         results: list[Result] = []
         try:
-            found = work(Bench(repeats, tiny))
+            found = work(make())
             results.extend(Result.of(row, found) for row in same)  # as far as there are values
         except Exception as wrong:  # whatever it is, an hour of others must not be lost
             names = " ".join(row.name for row in same[len(results) :])
@@ -51,6 +53,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--long", action="store_true", help="rows of thousands of VMs, and curves as well")
     add("--repeats", type=int, default=3, metavar="N")
     add("--tiny", action="store_true", help="next to nothing to do: rows end, and say nothing")
+    add("--against", type=Path, metavar="DIR", help="another checkout, measured in turn with this")
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--record", action="store_true", help="write recorded.json and docs/performance.md")
     add("--check", action="store_true", help="compare with recorded.json; 1: a row got worse")
@@ -71,9 +74,12 @@ def main(words: Sequence[str] | None = None) -> int:
         for row in rows:
             print(f"{row.name:20} {row.title}")
         return 0
+    if options.record and options.against:
+        parser.error("--record is without --against")
+    make = partial(Bench, options.repeats, options.tiny, options.against)
     about, begun = report.machine(), time.monotonic()
     results: list[Result] = []
-    for found in measured(rows, options.repeats, options.tiny):
+    for found in measured(rows, make):
         results += found
         if options.record:
             recording.keep(recording.merged(recording.read(), about, found))

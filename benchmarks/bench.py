@@ -3,14 +3,14 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from attrs import define, field
 
 from benchmarks.load.client import Load, generator
-from benchmarks.measuring import MS, OURS, REACTOR, Found, percentile
-from benchmarks.processes import Server
+from benchmarks.measuring import MS, OTHER, OURS, REACTOR, Found, percentile
+from benchmarks.processes import TOP, Server
 from benchmarks.servers.others import RAW
 from benchmarks.servers.ours import Floor, Vspc, floor, vspc
 
@@ -19,10 +19,13 @@ Values = dict[str, dict[str, list[float]]]
 
 @define(eq=False)
 class Bench:
-    """One row's. `tiny` is for a test that wants an end and no figure."""
+    """One row's. `tiny` is for a test that wants an end and no figure. `against`: another checkout
+    of vspc, whose server does the same in turn.
+    """
 
     repeats: int = 3
     tiny: bool = False
+    against: Path | None = None
     values: Values = field(factory=dict)
     busiest: float = 0.0
 
@@ -61,10 +64,15 @@ class Bench:
                 self.busiest = max(self.busiest, load.busiest)
 
     @contextmanager
-    def vspc(self, more: str = "", name: str = OURS) -> Iterator[Vspc]:
+    def vspc(self, more: str = "", name: str = OURS, top: Path = TOP) -> Iterator[Vspc]:
         """A server."""
-        with self.directory() as directory, vspc(directory, more, name) as server:
+        with self.directory() as directory, vspc(directory, more, name, top) as server:
             yield server
+
+    def ours(self) -> "list[AbstractContextManager[Vspc]]":
+        """Our server, and that of `against`."""
+        other = [] if self.against is None else [self.vspc(name=OTHER, top=self.against)]
+        return [self.vspc(), *other]
 
     @contextmanager
     def floor(self) -> Iterator[Floor]:
@@ -76,8 +84,9 @@ class Bench:
     def both(self) -> "Iterator[Mapping[str, tuple[Server, Load]]]":
         """vspc and the floor side by side, with a load generator of its own for each."""
         with ExitStack() as stack:
-            servers = (stack.enter_context(self.vspc()), stack.enter_context(self.floor()))
-            yield {each.name: (each, stack.enter_context(self.load(each.name))) for each in servers}
+            enter = stack.enter_context
+            servers: list[Server] = [*map(enter, self.ours()), enter(self.floor())]
+            yield {each.name: (each, enter(self.load(each.name))) for each in servers}
 
     @contextmanager
     def raw(self, name: str, count: int) -> Iterator[tuple[Server, Load]]:

@@ -15,6 +15,9 @@ MS = 1000.0
 """ms in a second."""
 
 OURS = "vspc"
+OTHER = "the other vspc"
+"""Of another checkout (`--against`)."""
+
 FLOOR = "floor"
 REACTOR = "of it reactor"
 """Ours without the log's and other threads, which run beside it."""

@@ -150,19 +150,23 @@ def python(*words: str) -> list[str]:
     return [sys.executable, "-m", *words]
 
 
-def environment() -> Mapping[str, str]:
-    """So that a process in another directory finds this checkout."""
-    path = os.pathsep.join(filter(None, (str(TOP), os.environ.get("PYTHONPATH"))))
+def environment(top: Path = TOP) -> Mapping[str, str]:
+    """So that a process in another directory finds this checkout, or the one at `top` before it."""
+    path = os.pathsep.join(filter(None, (str(top), str(TOP), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
-def running(command: Sequence[str], directory: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """A process in a session of its own, killed with its children at the end."""
+def running(
+    command: Sequence[str], directory: Path, top: Path = TOP
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process of the checkout at `top` in a session of its own, killed with its children at the
+    end.
+    """
     process = subprocess.Popen(
         command,
         cwd=directory,
-        env=environment(),
+        env=environment(top),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

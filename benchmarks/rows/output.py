@@ -62,7 +62,8 @@ def flood(bench: Bench) -> Found:
     others, absent = installed()
     with ExitStack() as stack:
         enter = stack.enter_context
-        servers = (enter(bench.vspc()), enter(bench.floor()), enter(bench.vspc(SILENT, NO_LOG)))
+        ours = [*map(enter, bench.ours())]
+        servers: list[Server] = [*ours, enter(bench.floor()), enter(bench.vspc(SILENT, NO_LOG))]
         vms: list[tuple[Server, Load]] = [
             (server, enter(bench.load(server.name))) for server in servers
         ]
@@ -82,7 +83,7 @@ def flood(bench: Bench) -> Found:
                     said[server] += sum(map(len, sent))
             for server, size in said.items():
                 server.check_received(size)
-            servers[0].check_logged(wire.name_of(0), wire.OUTPUTS[kind](wire.MIB))
+            ours[0].check_logged(wire.name_of(0), wire.OUTPUTS[kind](wire.MIB))
     return bench.found(absent)
 
 

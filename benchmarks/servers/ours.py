@@ -10,7 +10,15 @@ from pathlib import Path
 from attrs import define
 
 from benchmarks.measuring import FLOOR, OURS
-from benchmarks.processes import PATIENCE, BenchmarkError, Server, environment, python, running
+from benchmarks.processes import (
+    PATIENCE,
+    TOP,
+    BenchmarkError,
+    Server,
+    environment,
+    python,
+    running,
+)
 from tests.end_to_end.openssh import make_key, ssh_command
 from vspc.net.tls import load_pair
 from vspc.ssh.keys import host_keys
@@ -76,13 +84,15 @@ class Floor(Server):
 
 
 @contextmanager
-def vspc(directory: Path, more: str = "", name: str = OURS) -> Iterator[Vspc]:
-    """A server with `more` in its configuration; its state in `directory` is kept."""
+def vspc(directory: Path, more: str = "", name: str = OURS, top: Path = TOP) -> Iterator[Vspc]:
+    """A server with `more` in its configuration, of the checkout at `top`; its state in `directory`
+    is kept.
+    """
     if not (directory / "alice").exists():
         make_key(directory, "alice")
     (directory / "vspc.toml").write_text(CONFIG + more)
     command = python("vspc", "run", "--config", str(directory / "vspc.toml"))
-    with running(command, directory) as process:
+    with running(command, directory, top) as process:
         server = Vspc(name, process, directory)
         _started(server)
         yield server

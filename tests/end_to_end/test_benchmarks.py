@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks import recording
 from benchmarks.__main__ import main
 from benchmarks.bench import Bench
-from benchmarks.measuring import FLOOR, OURS, REACTOR, Result
-from benchmarks.processes import BenchmarkError
+from benchmarks.compiling import compiled, paths
+from benchmarks.measuring import FLOOR, OTHER, OURS, REACTOR, Result
+from benchmarks.processes import TOP, BenchmarkError
 from benchmarks.servers.logins import ASYNCSSH, SSHD
 from benchmarks.servers.others import CONMAN, CONSERVER, program
 from benchmarks.table import chosen
@@ -105,6 +106,23 @@ class Checks(SynchronousTestCase):
             main(["--tiny", "--repeats", "1", "--json", str(self.measured), "line"])
             self.assertEqual((self.status(better=1 / 1000), self.status(better=1000)), (0, 1))
         self.assertRegex(said.getvalue(), "no row got worse\n(.*\n)*worse than recorded:\nline: ")
+
+
+class AnotherCheckout(SynchronousTestCase):
+    def test_one_with_a_module_that_was_compiled_registers_vms_in_turn(self) -> None:
+        require("gcc", "python3-config")
+        directory = Path(self.mktemp()).absolute()
+        compiled(directory, ["vspc/wire/qmethod.py"])
+        [row] = chosen(["registration"], is_long=False)
+        bench = Bench(repeats=1, tiny=True, against=directory)
+        self.assertEqual(set(row.work(bench).values[""]), {OURS, OTHER, FLOOR, REACTOR})
+        with bench.both() as both:
+            for name, is_compiled in ((OURS, False), (OTHER, True)):
+                libraries = Path(f"/proc/{both[name][0].process.pid}/maps").read_text("utf-8")
+                self.assertEqual(f"{directory}/vspc/wire/qmethod." in libraries, is_compiled, name)
+
+    def test_modules_that_are_compiled_are_there(self) -> None:
+        self.assertEqual([path for path in paths() if not (TOP / path).is_file()], [])
 
 
 class Losses(SynchronousTestCase):
