@@ -44,6 +44,14 @@ def measured(rows: Sequence[Row], make: Callable[[], Bench]) -> Iterator[list[Re
         yield results
 
 
+def checkout(text: str) -> Path:
+    """A directory with sources of vspc; ArgumentTypeError for another, which would run ours."""
+    path = Path(text).absolute()
+    if not (path / "vspc" / "__main__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{path} has no sources of vspc")
+    return path
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -53,7 +61,12 @@ def arguments() -> argparse.ArgumentParser:
     add("--long", action="store_true", help="rows of thousands of VMs, and curves as well")
     add("--repeats", type=int, default=3, metavar="N")
     add("--tiny", action="store_true", help="next to nothing to do: rows end, and say nothing")
-    add("--against", type=Path, metavar="DIR", help="another checkout, measured in turn with this")
+    add(
+        "--against",
+        type=checkout,
+        metavar="DIR",
+        help="another checkout, measured in turn with this",
+    )
     add("--json", type=Path, metavar="FILE", help="write the figures there as well")
     add("--record", action="store_true", help="write recorded.json and docs/performance.md")
     add("--check", action="store_true", help="compare with recorded.json; 1: a row got worse")

@@ -5,7 +5,7 @@
 
 DIRECTORY must not exist yet; a MODULE is a path such as vspc/wire/qmethod.py. They become one
 group, so that calls between them are calls in C. It takes about two minutes, a C compiler and
-Python's headers. What mypyc does not take, and what came of it, is in docs/performance.md.
+Python's headers. What mypyc does not take, and what came of it, is in docs/decisions/compiling.md.
 """
 
 import argparse

@@ -31,7 +31,7 @@ class Rows(SynchronousTestCase):
         self.patch(sys, "stderr", StringIO())
 
     def measured(self, *rows: Row) -> list[str]:
-        return [each.name for found in program.measured(rows, 1, tiny=True) for each in found]
+        return [each.name for found in program.measured(rows, Bench) for each in found]
 
     def test_one_that_fails_is_told_and_the_next_is_measured(self) -> None:
         rows = (Row("a", "A", "ms", lost), Row("b", "B", "ms", broken), Row("c", "C", "ms", found))
@@ -40,6 +40,11 @@ class Rows(SynchronousTestCase):
         self.assertIn("a: no figure: BenchmarkError: vspc has 1 bytes of 2\n", said)
         self.assertIn("b: no figure: OSError: no ssh here\n", said)
         self.assertIn("3 of 3 rows", said)
+
+    def test_a_checkout_without_sources_is_refused(self) -> None:
+        with self.assertRaises(SystemExit) as ended:
+            program.main(["--against", self.mktemp(), "idle"])
+        self.assertEqual(ended.exception.code, 2)
 
     def test_of_rows_with_one_work_those_with_values_have_figures(self) -> None:
         rows = (Row("a", "A", "ms", found), Row("b", "B", "ms", found, pick="p50"))
