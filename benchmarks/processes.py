@@ -109,9 +109,9 @@ class Server:
         text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/schedstat").read_text()
         return int(text.split()[0]) / 1e9
 
-    def settled_cpu(self) -> float:
+    def settled_cpu(self, patience: float = PATIENCE) -> float:
         """The same, once it has done what it was given: its threads write a little later."""
-        last, end = self.cpu, time.monotonic() + PATIENCE
+        last, end = self.cpu, time.monotonic() + patience
         while time.monotonic() < end:
             time.sleep(QUIET_TIME)
             last, before = self.cpu, last

@@ -5,8 +5,11 @@ it hears that: the delay counts from when the line was due, so a late generator 
 """
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import repeat
 from subprocess import DEVNULL, PIPE
 
 from benchmarks.bench import Bench
@@ -14,7 +17,7 @@ from benchmarks.load import wire
 from benchmarks.load.client import Load
 from benchmarks.measuring import MS, OURS, Found, Goal, Row, percentile
 from benchmarks.rows.holding import KIB
-from benchmarks.rows.operators import PERCENT, SOCKET, US
+from benchmarks.rows.operators import PERCENT, SOCKET, US, log_in
 from benchmarks.servers.ours import Vspc, ssh
 from tests.end_to_end.processes import free_port
 
@@ -33,6 +36,12 @@ OPERATORS = (100, 200, 400, 800)
 
 AT_ONCE = 16
 """Clients that are started together: fewer than may be unauthenticated."""
+
+PARALLEL = (1, 4, 16)
+"""OpenSSH clients that log in, run `list` and do it again."""
+
+LOGINS = 48
+"""Of all of them."""
 
 LATE = 50.0
 """ms within which 99 of 100 lines are to be there."""
@@ -135,6 +144,24 @@ def rising_operators(bench: Bench) -> Found:
     return bench.found()
 
 
+def parallel_logins(bench: Bench) -> Found:
+    """Logins of ever more clients at the same time, which share the machine with the server."""
+    count = bench.amount(LOGINS)
+    with bench.vspc() as server:
+        log_in(server)  # the first remembers the host key
+        for clients in PARALLEL:
+            cpu, reactor = server.settled_cpu(), server.reactor_cpu
+            begun = time.monotonic()
+            with ThreadPoolExecutor(clients) as pool:
+                list(pool.map(log_in, repeat(server, count)))
+            took = time.monotonic() - begun
+            bench.add(OURS, count / took, f"{clients} carried")
+            bench.add(OURS, (server.settled_cpu() - cpu) / count * MS, f"{clients} cost")
+            share = PERCENT * (server.reactor_cpu - reactor) / took
+            bench.add(OURS, share, f"{clients} reactor")
+    return bench.found()
+
+
 @contextmanager
 def _operator(server: Vspc, number: int) -> Iterator[None]:
     command = ssh(server, "raw", wire.name_of(number))
@@ -193,5 +220,12 @@ ROWS = (
         rising_operators,
         OPERATORS,
         {"cost": "us", "memory": "KiB"} | ALWAYS,
+    ),
+    *_points(
+        "logins",
+        "logins of {:,} ssh clients",
+        parallel_logins,
+        PARALLEL,
+        {"carried": "a second", "cost": "ms", "reactor": SHARE},
     ),
 )

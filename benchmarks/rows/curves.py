@@ -66,6 +66,17 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
             cost="a line, us",
             memory="memory of an operator, KiB",
         ),
+        "logins": Chapter(
+            "What one process holds: logins",
+            "OpenSSH clients that log in, run `list` and do it again",
+            MappingProxyType(
+                {
+                    "logins-carried": "logins a second",
+                    "logins-cost": "a login, ms",
+                    "logins-reactor": "reactor's thread, % of a core",
+                }
+            ),
+        ),
     }
 )
 """By the name of the picture."""

@@ -29,6 +29,9 @@ WARM = 200
 QUIETENED = int(QUIET + 2 * TIDY_INTERVAL + 5)
 """Seconds until what nobody needs of VMs that are quiet has gone back to the kernel."""
 
+MOVED = 300.0
+"""Seconds in which the log of very many VMs has been moved to their segments."""
+
 WAVE = 100
 
 
@@ -62,7 +65,7 @@ def say(server: Server, load: Load, first: int, count: int, tls: bool = False) -
     come(server, load, first, count, tls)
     load.prepare("say", kind="text", size=SAID, first=first, count=count)
     load.prepare("acknowledge")
-    server.settled_cpu()
+    server.settled_cpu(MOVED)
 
 
 def away_vms(bench: Bench) -> Found:

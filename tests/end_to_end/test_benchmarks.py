@@ -70,7 +70,12 @@ class Rows(SynchronousTestCase):
         self.assertEqual(self.subjects("memory-10000"), {OURS, FLOOR})
 
     def test_what_one_process_holds(self) -> None:
-        for name in ("lines-delay-32000", "output-carried-100", "operators-memory-100"):
+        for name in (
+            "lines-delay-32000",
+            "output-carried-100",
+            "operators-memory-100",
+            "logins-cost-4",
+        ):
             self.assertEqual(self.subjects(name), {OURS})
 
     def test_what_each_cipher_costs(self) -> None:
