@@ -22,7 +22,7 @@ RATE = 1000
 def beside(bench: Bench, vms: int) -> Found:
     """All of it at one server that has so many VMs."""
     warm, vms, count = bench.amount(WARM), bench.amount(vms), bench.amount(COUNT)
-    there, seconds = warm + vms, 0.1 if bench.tiny else 1.5
+    there, seconds = warm + vms, 0.1 if bench.tiny else 1.0
     lines = int(RATE * seconds)
     with bench.both() as both:
         for server, load in both.values():

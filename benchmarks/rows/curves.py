@@ -42,7 +42,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType(
                     "registration": "registration, ms",
                     "vmotion": "vMotion, ms",
                     "line": "a line at 1,000 lines/s, us",
-                    "memory": "memory of a VM, 8 KiB said, KiB",
+                    "memory": "memory of a VM that has just said 8 KiB, KiB",
                 }
             ),
         ),

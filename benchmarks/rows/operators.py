@@ -108,7 +108,7 @@ def _read(
 
 def typing(bench: Bench) -> Found:
     """ms from a key to its echo by the VM, while others chatter; percentiles of each repeat."""
-    others, keys, pause = bench.amount(1000), bench.amount(300), 0.01
+    others, keys, pause = bench.amount(1000), bench.amount(200), 0.01
     with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
             port = server.ports["telnet"]
@@ -171,7 +171,7 @@ def exchanging(bench: Bench) -> Found:
 
 def watching(bench: Bench) -> Found:
     """CPU us of each line of 500 VMs while an operator watches them all."""
-    vms, rate, seconds = bench.amount(500), 1000, 0.1 if bench.tiny else 1.5
+    vms, rate, seconds = bench.amount(500), 1000, 0.1 if bench.tiny else 1.0
     with bench.vspc() as server, bench.load() as load:
         unwatched = server.named(UNWATCHED)
         load.prepare("register", port=server.ports["telnet"], first=0, count=vms)

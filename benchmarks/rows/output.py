@@ -43,7 +43,7 @@ def installed() -> tuple[list[str], list[str]]:
 
 
 def _say_lines(bench: Bench, pairs: Sequence[tuple[Server, Load]], rate: int) -> None:
-    seconds = 0.1 if bench.tiny else 1.5
+    seconds = 0.1 if bench.tiny else 1.0
     count = int(rate * seconds)
     for _ in range(bench.repeats):
         for server, load in pairs:
