@@ -4,10 +4,11 @@ from itertools import pairwise
 
 from tests.log.support import bytes_of
 from tests.log.test_log import WholeLog
+from vspc.console.console import Console
 from vspc.console.history import REST
 from vspc.console.quiet import INTERVAL, LOOKS, QUIET
 from vspc.log import space
-from vspc.log.space import FREED
+from vspc.log.space import FREED, FREED_EACH
 from vspc.log.writer import TIDY_INTERVAL
 
 
@@ -91,6 +92,24 @@ class Quiet(WholeLog):
             self.console(number).link.output(b"x" * (FREED // 8))
         self.wait(TIDY_INTERVAL * 8)
         self.assertEqual(len(given_back), 1)
+
+    def test_where_there_are_many_consoles_more_has_to_move_before_that(self) -> None:
+        given_back = list[float]()
+        self.patch(space, "give_back_freed_memory", lambda: given_back.append(0.0))
+        self.patch(space, "FREED", 1)
+        count, loud = 40, 10
+        for number in range(1, count + 1):
+            self.console(number).link.output(b"x")
+        for number, size in ((1, loud * FREED_EACH), (2, count * FREED_EACH)):
+            self.assertEqual(given_back, [])
+            self.console_of(number).link.output(b"x" * size)
+            self.wait(QUIET + TIDY_INTERVAL * 3)
+        self.assertEqual(len(given_back), 1)
+
+    def console_of(self, number: int) -> Console:
+        """One that is there."""
+        (found,) = (each for each in self.world.roster if each.name == f"web{number:02}")
+        return found
 
     def output(self, console_id: str) -> bytes:
         """All that the log has of it."""

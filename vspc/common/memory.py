@@ -31,7 +31,8 @@ def keep_freed_memory() -> None:
 
 def give_back_freed_memory() -> None:
     """Give what is free between other things in the heaps back to the kernel, but for `KEPT` bytes
-    at the end. It takes about 2 ms for each thousand free pieces, in which no thread gets memory.
+    at the end. It takes 2 to 9 ms for a server whose 1,000 VMs are quiet, 40 for 10,000, in which
+    no thread gets memory of that heap.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

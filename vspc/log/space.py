@@ -182,7 +182,12 @@ def _give_back(states: Sequence[_State], taken: Sequence[_State], most: int) -> 
 
 
 FREED = 1024 * 1024
-"""Bytes of quiet consoles that have moved, after which free memory goes back to the kernel."""
+"""Bytes of quiet consoles that have moved, after which free memory goes back to the kernel; with
+many consoles `FREED_EACH` for each: threads that want memory wait longer then.
+"""
+
+FREED_EACH = 1024
+"""Bytes for each console that there is, moved or not."""
 
 LOOK = 1.0
 """Seconds between two looks at the free space."""
@@ -247,7 +252,7 @@ class Space:
         """Of consoles that are quiet, what takes memory moves to segments; when that has been done
         the kernel gets it back, and what their histories have given back meanwhile.
         """
-        if self._freed >= FREED:
+        if self._freed >= max(FREED, FREED_EACH * len(store.logs)):
             give_back_freed_memory()
             self._freed = 0
         self._freed += store.find_quiet(self.wall())
