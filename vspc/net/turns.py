@@ -138,7 +138,9 @@ class TurnWatch:
         """
         seen, slept = -1, 0.0
         while not self._stopped:
-            began, turn = self._began, self._turns
+            # In this order: no turn that begins meanwhile is taken for one that is over.
+            turn = self._turns
+            began = self._began
             with self._changed:
                 if self._stopped:
                     return
