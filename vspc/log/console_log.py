@@ -1,6 +1,7 @@
 """One console's log: its segments, what has not moved there yet, and its description."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,6 @@ from vspc.log.records import (
     UnknownVersion,
     announced_of,
     begins_log,
-    groups,
-    joined,
 )
 from vspc.log.recovery import last_output_of, recover
 from vspc.log.segments import FoundSegments, Segment, Shrunk, adopt, discover
@@ -147,10 +146,10 @@ class ConsoleLog:
             disk.make(self.directory)
         self.detect_boots(boot_detector)
         closed: list[Segment] = []
-        for group in list(groups(self.pending)):
+        for group in list(_groups(self.pending)):
             last = len(group) == len(self.pending)
             serial = self.pending_serial if last else self.serial
-            data = joined(group)
+            data = _joined(group)
             closed += self._move_group(disk, limit, age, group, serial, data)
             self._moved(group)
             self.serial = serial
@@ -162,7 +161,7 @@ class ConsoleLog:
         """Put markers into `pending` where boots begin; each record is looked at once."""
         new = self.pending[self._examined :]
         if new:
-            self.pending[self._examined :] = boot_detector.mark(self.id, new, joined(new))
+            self.pending[self._examined :] = boot_detector.mark(self.id, new, _joined(new))
             self._examined = len(self.pending)
             self.booted = self.booted or self.id in boot_detector.booted
 
@@ -177,7 +176,7 @@ class ConsoleLog:
         """Write `output`, which `follows`, to a segment at once; as `move`, while nothing is
         pending. Raises OSError, and then it is not in.
         """
-        data = joined(output)
+        data = _joined(output)
         batch = boot_detector.mark(self.id, output, data)
         self.booted = self.booted or self.id in boot_detector.booted
         closed = self._move_group(disk, limit, age, batch, self.serial, data)
@@ -389,6 +388,26 @@ def _head_of(segment: Segment) -> Head | None:
         return recover(segment).head
     except OSError:
         return None
+
+
+def _joined(records: list[Record]) -> bytes:
+    """Their output."""
+    return b"".join([record.payload for record in records if record.code == DATA])
+
+
+def _groups(pending: list[Record]) -> Iterator[list[Record]]:
+    """Records whose bytes follow each other: where offsets jump the next segment begins."""
+    group: list[Record] = []
+    expected: int | None = None
+    for record in pending:
+        if record.code == DATA:
+            if expected not in (None, record.offset):
+                yield group
+                group = []
+            expected = record.end
+        group.append(record)
+    if group:
+        yield group
 
 
 def _beside(directory: Path) -> Path:
