@@ -149,8 +149,7 @@ class ConsoleLog:
         for group in list(_groups(self.pending)):
             last = len(group) == len(self.pending)
             serial = self.pending_serial if last else self.serial
-            data = _joined(group)
-            closed += self._move_group(disk, limit, age, group, serial, data)
+            closed += self._move_group(disk, limit, age, group, serial)
             self._moved(group)
             self.serial = serial
         if (self.about, self.booted) != self._written:
@@ -161,33 +160,15 @@ class ConsoleLog:
         """Put markers into `pending` where boots begin; each record is looked at once."""
         new = self.pending[self._examined :]
         if new:
-            self.pending[self._examined :] = boot_detector.mark(self.id, new, _joined(new))
+            data = b"".join([record.payload for record in new if record.code == DATA])
+            self.pending[self._examined :] = boot_detector.mark(self.id, new, data)
             self._examined = len(self.pending)
             self.booted = self.booted or self.id in boot_detector.booted
 
-    def follows(self, output: list[Record]) -> bool:
-        """Whether `output` can be written to a segment, behind what there is."""
-        ends = [self.end, *(record.end for record in output)]
-        return self.begun and all(r.offset == at for r, at in zip(output, ends, strict=False))
-
-    def write(
-        self, disk: Disk, boot_detector: BootDetector, limit: int, age: int, output: list[Record]
-    ) -> list[Segment]:
-        """Write `output`, which `follows`, to a segment at once; as `move`, while nothing is
-        pending. Raises OSError, and then it is not in.
-        """
-        data = _joined(output)
-        batch = boot_detector.mark(self.id, output, data)
-        self.booted = self.booted or self.id in boot_detector.booted
-        closed = self._move_group(disk, limit, age, batch, self.serial, data)
-        self.end = output[-1].end
-        self.last_output = max(self.last_output, output[-1].at)
-        self.last = max(self.last, self.last_output)
-        return closed
-
     def _move_group(
-        self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int, data: bytes
+        self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int
     ) -> list[Segment]:
+        data = b"".join([record.payload for record in batch if record.code == DATA])
         closed = []
         segment = self._open_segment(batch[0])
         begins = next((record.offset for record in batch if record.code == DATA), None)
@@ -388,11 +369,6 @@ def _head_of(segment: Segment) -> Head | None:
         return recover(segment).head
     except OSError:
         return None
-
-
-def _joined(records: list[Record]) -> bytes:
-    """Their output."""
-    return b"".join([record.payload for record in records if record.code == DATA])
 
 
 def _groups(pending: list[Record]) -> Iterator[list[Record]]:
