@@ -185,7 +185,7 @@ class Disks(WholeLog):
             for console in consoles:
                 console.link.output(b"z" * 1000)
             self.tick()
-        self.assertLessEqual(self.logged.log.recorder.queued, 50_000 + 100 * 100)
+        self.assertLessEqual(self.logged.log.recorder.batches.queued, 50_000 + 100 * 100)
         self.logged.writer.held = False
         self.logged.writer.catch_up()
         self.tick()

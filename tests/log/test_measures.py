@@ -18,23 +18,23 @@ class UnsyncedDisk(FailingDisk):
 
 class Measured(WholeLog):
     def test_output_waits_from_its_batch_until_it_is_written(self) -> None:
-        console, recorder, clock = self.console(), self.logged.log.recorder, self.world.clock
+        console, batches, clock = self.console(), self.logged.log.recorder.batches, self.world.clock
         self.tick()
-        self.assertIsNone(recorder.waiting_since)
+        self.assertIsNone(batches.waiting_since)
         self.logged.writer.held = True
         began = clock.seconds()
         console.link.output(b"x" * 1000)
         clock.advance(0.05)
         console.link.output(b"y" * 1000)
         clock.advance(5)
-        assert recorder.waiting_since is not None
-        self.assertLess(recorder.waiting_since - began, 0.1)
-        self.assertGreaterEqual(recorder.most_queued, 2000)
+        assert batches.waiting_since is not None
+        self.assertLess(batches.waiting_since - began, 0.1)
+        self.assertGreaterEqual(batches.most_queued, 2000)
         self.logged.writer.held = False
         self.logged.writer.catch_up()
-        self.assertIsNone(recorder.waiting_since)
-        self.assertEqual(recorder.queued, 0)
-        self.assertGreaterEqual(recorder.most_queued, 2000)
+        self.assertIsNone(batches.waiting_since)
+        self.assertEqual(batches.queued, 0)
+        self.assertGreaterEqual(batches.most_queued, 2000)
 
     def test_a_full_disk_counts_its_errors_and_a_gap_its_bytes(self) -> None:
         console, log = self.console(), self.logged.log

@@ -99,18 +99,21 @@ class NoMemory(WholeLog):
         self.recovered(console, b"before during ")
 
     def test_for_the_answer_to_those_who_wait(self) -> None:
-        console, waits = self.console(), self.logged.log.recorder
+        console, waits = self.console(), self.logged.log.recorder.batches
         self.tick()
         waits.in_reactor = self.while_failing(waits.in_reactor)
         self.patch(records, "batch_parts", batch_parts)
-        self.failing = True
         console.link.output(b"during ")
+        written = list[tuple[int, int]]()
+        self.logged.log.recorder.when_written(console.id, lambda *part: written.append(part))
+        self.failing = True
         self.tick()
         self.assertEqual(bytes_of(self.items(console.id)), b"during ")
-        self.assertGreater(waits.queued, 0)
+        self.assertEqual(written, [])
         self.assertLessEqual(self.logged.writer.delay(), RETRY)
         self.failing = False
         self.tick(RETRY)
+        self.assertEqual(written, [(0, len(b"during "))])
         self.assertEqual((waits.queued, waits.waiting_since), (0, None))
         self.assertEqual((self.logged.event_names, self.world.failures), ([], 0))
 
@@ -148,7 +151,7 @@ class NoMemory(WholeLog):
         self.assertEqual(self.logged.log.recorder.gap_bytes, gap.end - gap.offset)
 
     def test_to_hand_a_batch_over_it_is_handed_over_later(self) -> None:
-        console, hands = self.console(), self.logged.log.recorder
+        console, hands = self.console(), self.logged.log.recorder.batches
         self.tick()
         hands.put = self.while_failing(hands.put)
         self.failing = True

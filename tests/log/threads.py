@@ -115,7 +115,7 @@ class ThreadedLog:
             while self.lines[console].resting:
                 self.turn(0.01)
             console.link.output(piece)
-            most = max(most, self.log.recorder.queued)
+            most = max(most, self.log.recorder.batches.queued)
             self.turn()
         return most
 

@@ -22,6 +22,7 @@ from vspc.console.session import Proof, Session
 from vspc.doors.metrics import selection
 from vspc.doors.metrics.exposition import collect, registry, render
 from vspc.doors.metrics.health import BEAT, problems
+from vspc.log.batches import _HandedOver
 from vspc.server.config_files import load_with_files
 from vspc.server.service import VspcService
 
@@ -295,7 +296,8 @@ class Health(MetricsCase):
     def test_output_that_waits_for_too_long(self) -> None:
         log = self.service.parts.logs.log
         assert log is not None
-        log.recorder._put_at.append(self.sources.clock.seconds() - 60)
+        began = self.sources.clock.seconds() - 60
+        log.recorder.batches._handed.append(_HandedOver(began, 0, {}))
         self.assertRegex(" ".join(problems(self.sources)), "waited to be written")
         self.assertGreaterEqual(self.value("vspc_log_lag_seconds"), 60)
 

@@ -19,6 +19,7 @@ from vspc.console.events import Connected, Continued, Event, Forgotten, Renamed,
 from vspc.console.history import REST
 from vspc.console.logs import LogView, Output
 from vspc.console.roster import Roster
+from vspc.log.batches import RecordBatches
 from vspc.log.console_log import ConsoleLog
 from vspc.log.description import revive
 from vspc.log.markers import BootDetector
@@ -112,8 +113,7 @@ class Log:
         )
         self.recorder = LogRecorder(
             self.clock,
-            self.writer.put,
-            self.in_reactor,
+            RecordBatches(self.clock, self.writer.put, self.in_reactor),
             self._is_logged,
             lambda: self.writer.failing or self._stalled,
             settings.record_input,
@@ -121,7 +121,7 @@ class Log:
         )
         self.queries = LogQueries(
             self.writer,
-            self.recorder.flush,
+            self.recorder.batches.flush,
             self.clock,
             self.in_reactor,
             self._report_problem,
@@ -270,6 +270,7 @@ class Log:
 
     def check(self) -> None:
         """Call it every second: reports once that the disk stalls, and once that it goes on."""
+        self.recorder.batches.collect()
         busy = self.writer.busy_since
         stalled = busy is not None and time.monotonic() - busy > STALLED
         if stalled and not self._stalled:

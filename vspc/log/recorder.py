@@ -5,13 +5,12 @@ VM's line rests (`vspc.log.entry`), so that a disk that works loses nothing; ove
 console's log gets a gap, from offset to offset, and other consoles are not affected.
 """
 
-from collections import deque
 from collections.abc import Callable, Set
 from contextlib import suppress
 
 from attrs import define, field, frozen
 
-from vspc.common.clock import Cancellable, Clock, cancel
+from vspc.common.clock import Clock
 from vspc.common.text import safe
 from vspc.console import events
 from vspc.console.console import Console
@@ -19,17 +18,11 @@ from vspc.console.context import OutputObserver
 from vspc.console.events import ConsoleRef, Event
 from vspc.console.logs import OF_LINES, MarkerKind
 from vspc.console.pen_events import PenJoined
+from vspc.log.batches import RecordBatches
 from vspc.log.description import about
 from vspc.log.entry import RecorderEntry, Reserves, Resting
 from vspc.log.markers import MARKED, STOPPED, Reconnections, TypedInput, markers
 from vspc.log.records import ABOUT, DATA, Record, gap, marker, new_record, reserve
-from vspc.log.writer import Batch
-
-BATCH_TIME = 0.02
-"""Seconds after which a batch goes to the log's thread."""
-
-BATCH_SIZE = 256 * 1024
-"""Bytes at which it goes at once."""
 
 QUEUE = 64 * 1024 * 1024
 """Bytes of all consoles that may wait for the disk."""
@@ -82,8 +75,7 @@ class LogRecorder(OutputObserver):
     """`vspc.console.context.OutputObserver`, and a subscriber of events."""
 
     clock: Clock
-    put: Callable[[Batch], None]
-    in_reactor: Callable[[Callable[[], None]], None]  # from any thread
+    batches: RecordBatches
     is_logged: Callable[[str], bool]  # whether [[log.policy]] lets that console be logged
     failing: Callable[[], bool]
     record_input: bool = False
@@ -100,17 +92,11 @@ class LogRecorder(OutputObserver):
     _entries: dict[str, RecorderEntry] = field(factory=dict, init=False)
     _remembered: dict[str, Remembered] = field(factory=dict, init=False)
     _gaps: dict[RecorderEntry, None] = field(factory=dict, init=False)
-    _batch: list[Record] = field(factory=list, init=False)
-    _size: int = field(default=0, init=False)
-    queued: int = field(default=0, init=False)  # bytes that wait for the disk
-    most_queued: int = field(default=0, init=False)
+    _awaiting: dict[RecorderEntry, None] = field(factory=dict, init=False)
     gap_bytes: int = field(default=0, init=False)  # output that logs do not have
-    _put_at: deque[float] = field(factory=deque, init=False)  # of batches that are not written
-    _shares: dict[RecorderEntry, int] = field(factory=dict, init=False)
-    _timer: Cancellable | None = field(default=None, init=False)
-    _hurried: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.batches.written = self._written
         self._typed_input = TypedInput(self.clock, self._mark)
         self._resting = Resting(self.clock)
         self.reconnections = Reconnections(self.booted)
@@ -154,7 +140,9 @@ class LogRecorder(OutputObserver):
         if entry is None or not entry.begun:
             return
         entry.on_written = call
-        if not entry.queued:
+        if entry.queued:
+            self._await(entry)
+        else:
             entry.announce_written()
 
     def output(self, console_id: str, offset: int, data: bytes, at: float) -> None:
@@ -165,7 +153,8 @@ class LogRecorder(OutputObserver):
             self._typed_input.output(console_id, data)
         entry = self._entries.get(console_id) or self._entry(console_id)
         size, begun, end = len(data), entry.begun, entry.end
-        if entry.queued + size > self.bounds.each or self.queued + size > self.bounds.total:
+        bounds, batches = self.bounds, self.batches
+        if entry.queued + size > bounds.each or batches.unwritten + size > bounds.total:
             self._begin_gap(entry, end if begun else offset)
             entry.end = offset + size
             with suppress(MemoryError):  # the next byte writes it
@@ -178,11 +167,11 @@ class LogRecorder(OutputObserver):
             entry.end, entry.begun = offset + size, True
             if entry.is_short():
                 self._reserve(entry, size)
-            self._add(entry, record)
+            batches.add(entry, record)
         except MemoryError:
             self._begin_gap(entry, end if begun else offset)
             entry.end = offset + size
-        if entry.queued > self.bounds.few and entry.queued > self._enough() and not self.failing():
+        if entry.queued > bounds.few and entry.queued > self._enough() and not self.failing():
             self._rest(entry, console_id)
 
     def _rest(self, entry: RecorderEntry, console_id: str) -> None:
@@ -190,7 +179,8 @@ class LogRecorder(OutputObserver):
         if console is not None:
             self._resting.begin(console)
             entry.rests = True
-        self.flush()
+            self._await(entry)
+        self.batches.flush()
 
     def lost(self, console_id: str, start: int, end: int, why: str) -> None:
         """What came from the VM from `start` to `end` (exclusive) was not kept: a gap."""
@@ -203,7 +193,7 @@ class LogRecorder(OutputObserver):
         entry.end = entry.complete_from = end
         self._reserve(entry, end - start)
         text = f"{why}: {end - start} bytes"
-        self._add(entry, gap(entry.id, start, end, self._now(), text))
+        self.batches.add(entry, gap(entry.id, start, end, self._now(), text))
 
     def input(self, console_id: str, data: bytes) -> None:
         """`data` went to the VM: what of it is echoed is recorded, if `record_input`."""
@@ -213,7 +203,8 @@ class LogRecorder(OutputObserver):
     def _enough(self) -> int:
         """Bytes of a console that wait, over which its line rests."""
         bounds = self.bounds
-        return bounds.enough if self.queued <= bounds.total // 2 else bounds.few
+        crowded = self.batches.unwritten > bounds.total // 2
+        return bounds.few if crowded else bounds.enough
 
     def _entry(self, console_id: str) -> RecorderEntry:
         entry = self._entries.get(console_id)
@@ -231,98 +222,52 @@ class LogRecorder(OutputObserver):
     def _reserve(self, entry: RecorderEntry, size: int = 0) -> None:
         """Write into the journal how far offsets may go, well before they do."""
         if self._reserves.renew(entry, size):
-            self._hurry()
+            self.batches.hurry()
 
     def _write_reserve(self, entry: RecorderEntry) -> None:
-        self._add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()))
+        self.batches.add(entry, reserve(entry.id, entry.reserved, entry.announced, self._now()))
 
     def _begin_gap(self, entry: RecorderEntry, start: int) -> None:
         """What follows is not kept, until something can be again."""
         if entry.gap is None:
             entry.gap = start
             self._gaps[entry] = None
+            with suppress(MemoryError):  # then it ends with the next batch
+                self.batches.hasten()
 
     def _end_gap(self, entry: RecorderEntry, offset: int) -> None:
         start = entry.end if entry.gap is None else entry.gap
         if offset > start:
             text = f"{TOO_SLOW}: {offset - start} bytes"
-            self._add(entry, gap(entry.id, start, offset, self._now(), text))
+            self.batches.add(entry, gap(entry.id, start, offset, self._now(), text))
             self.gap_bytes += offset - start
             entry.begun = True
             entry.complete_from = offset
         entry.gap = None
         self._gaps.pop(entry, None)
 
-    # Batches
+    def _await(self, entry: RecorderEntry) -> None:
+        """Something happens once less of it waits to be written."""
+        self._awaiting[entry] = None
+        self.batches.hasten()
 
-    def _add(self, entry: RecorderEntry, record: Record) -> None:
-        size = len(record.payload) + 64  # what it takes in memory, about
-        share = self._shares.setdefault(entry, 0)
-        counted = self._size + size, self.queued + size, entry.queued + size, share + size
-        self._batch.append(record)  # all or nothing, if memory runs out
-        self._size, self.queued, entry.queued, self._shares[entry] = counted
-        if self._size >= BATCH_SIZE:
-            self.flush()
-        elif self._timer is None:
-            self._timer = self.clock.call_later(BATCH_TIME, self._on_time)
-
-    def _hurry(self) -> None:
-        """A reserve is worth little before it is written: no longer than this turn."""
-        if self._batch and not self._hurried:
-            soon = self.clock.call_later(0, self._on_time)
-            cancel(self._timer)
-            self._timer, self._hurried = soon, True
-
-    def _on_time(self) -> None:
-        self._timer = None
-        self.flush()
-
-    def flush(self) -> None:
-        """Hand over what there is, a little later if memory runs out."""
-        cancel(self._timer)
-        self._timer, self._hurried = None, False
-        if not self._batch:
-            return
-        self.most_queued = max(self.most_queued, self.queued)
-        try:
-            self._hand_over()
-        except MemoryError:
-            self._timer = self.clock.call_later(BATCH_TIME, self._on_time)
-
-    def _hand_over(self) -> None:
-        shares, size = self._shares, self._size
-        written = lambda _batch: self.in_reactor(lambda: self._written(shares, size))  # noqa: E731
-        batch = Batch(self._batch, size, written)
-        before, after = (self._batch, size, shares), (list[Record](), 0, dict[RecorderEntry, int]())
-        self._put_at.append(self.clock.seconds())
-        self._batch, self._size, self._shares = after
-        try:
-            self.put(batch)
-        except MemoryError:
-            self._put_at.pop()
-            self._batch, self._size, self._shares = before
-            raise
-
-    @property
-    def waiting_since(self) -> float | None:
-        """When the oldest batch that is not written was handed over; None: all are."""
-        return self._put_at[0] if self._put_at else None
-
-    def _written(self, shares: dict[RecorderEntry, int], size: int) -> None:
-        self._put_at.popleft()
-        self.queued -= size
+    def _written(self) -> None:
+        """Less waits."""
         enough = self._enough() // 2
-        for entry, share in shares.items():
-            entry.queued -= share
+        for entry in list(self._awaiting):
             if entry.rests and entry.queued <= enough:
                 self._resting.caught_up(entry.id.hex())
                 entry.rests = False
             if not entry.queued and entry.on_written is not None:
                 entry.announce_written()
+            if not entry.rests and entry.on_written is None:
+                del self._awaiting[entry]
         # The gap of a console without further output ends, too.
+        bounds = self.bounds
         for entry in list(self._gaps):
-            if entry.queued <= self.bounds.each // 2 and self.queued <= self.bounds.total // 2:
+            if entry.queued <= bounds.each // 2 and self.batches.unwritten <= bounds.total // 2:
                 self._end_gap(entry, entry.end)
+        self.batches.hastened = bool(self._awaiting or self._gaps)
 
     # Markers
 
@@ -365,7 +310,7 @@ class LogRecorder(OutputObserver):
         self.ending = True
         for console_id in set(self.reconnections.connected) - self.continuing:
             self._mark(console_id, MarkerKind.AWAY, STOPPED)
-        self.flush()
+        self.batches.flush()
 
     def _release(self, console_id: str) -> None:
         entry = self._entries.get(console_id)
@@ -401,7 +346,7 @@ class LogRecorder(OutputObserver):
     def _write_about(self, entry: RecorderEntry, text: str) -> None:
         if hash(text) != entry.about:
             entry.about = hash(text)
-            self._add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()))
+            self.batches.add(entry, Record(ABOUT, entry.id, 0, self._now(), text.encode()))
 
     def note(self, console_id: str, kind: MarkerKind, text: str) -> bool:
         """Put an operator's words at this place; False if the log takes none now."""
@@ -411,8 +356,8 @@ class LogRecorder(OutputObserver):
         entry = self._entries.get(console_id)
         if entry is None or entry.gap is not None or not self.is_logged(console_id):
             return False
-        if entry.queued > self.bounds.each or self.queued > self.bounds.total:
+        if entry.queued > self.bounds.each or self.batches.unwritten > self.bounds.total:
             return False
         entry.begun = entry.begun or kind not in OF_LINES
-        self._add(entry, marker(kind, entry.id, entry.end, self._now(), text))
+        self.batches.add(entry, marker(kind, entry.id, entry.end, self._now(), text))
         return True

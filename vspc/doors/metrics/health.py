@@ -32,7 +32,7 @@ def _log(sources: MetricSources, now: float) -> Iterator[str]:
         yield "log: the disk does not take output (log-failing in the server's log says why)"
     elif log.is_stalled:
         yield "log: the disk stalls"
-    elif overdue(log.recorder.waiting_since, now):
+    elif overdue(log.recorder.batches.waiting_since, now):
         yield f"log: output has waited to be written for over {OVERDUE:g} s"
     elif overdue(writer.unsynced_since, now):
         yield f"log: output that was written is not on the disk after {OVERDUE:g} s (fsync)"

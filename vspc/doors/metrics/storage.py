@@ -37,12 +37,14 @@ def _log(log: Log, now: float) -> Iterator[Metric]:
         ((("write",), counts.failures), (("sync",), counts.sync_failures)),
     )
     yield gauge(
-        "vspc_log_queue_bytes", "Output and records that wait for the disk.", recorder.queued
+        "vspc_log_queue_bytes",
+        "Output and records that wait for the disk.",
+        recorder.batches.queued,
     )
     yield gauge(
         "vspc_log_queue_high_water_bytes",
         "The most that waited at once since the server started.",
-        recorder.most_queued,
+        recorder.batches.most_queued,
     )
     yield gauge(
         "vspc_log_queue_limit_bytes",
@@ -52,7 +54,7 @@ def _log(log: Log, now: float) -> Iterator[Metric]:
     yield gauge(
         "vspc_log_lag_seconds",
         "For how long the oldest output has waited to be written.",
-        lag(recorder.waiting_since, now),
+        lag(recorder.batches.waiting_since, now),
     )
     yield gauge(
         "vspc_log_sync_lag_seconds",
