@@ -26,26 +26,15 @@ SHORTEST_LOOK = 0.005
 
 
 class _TimedPoller:
-    """In the place of the reactor's epoll object: its `poll` ends one turn and begins another."""
+    """In the place of the reactor's epoll object, with another `poll`."""
 
-    __slots__ = ("_begin", "_end", "_poll", "modify", "register", "unregister")
+    __slots__ = ("modify", "poll", "register", "unregister")
 
-    def __init__(self, poller: Any, end: Callable[[], None], begin: Callable[[], None]) -> None:
-        self._poll = poller.poll
+    def __init__(self, poller: Any, poll: Callable[[float, int], list[tuple[int, int]]]) -> None:
+        self.poll = poll
         self.register = poller.register
         self.modify = poller.modify
         self.unregister = poller.unregister
-        self._end = end
-        self._begin = begin
-
-    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
-        """As `select.epoll`."""
-        self._end()
-        try:
-            found: list[tuple[int, int]] = self._poll(timeout, most)
-        finally:
-            self._begin()
-        return found
 
 
 class TurnWatch:
@@ -95,7 +84,7 @@ class TurnWatch:
         if poller is None:
             return
         self._poller, self._thread_id = poller, get_ident()
-        self._reactor._poller = _TimedPoller(poller, self._end_turn, self._begin_turn)
+        self._reactor._poller = _TimedPoller(poller, self._poll)
         Thread(target=self._watch, name="turn-watch", daemon=True).start()
 
     def stop(self) -> None:
@@ -110,18 +99,22 @@ class TurnWatch:
 
     # In the reactor's thread
 
-    def _begin_turn(self) -> None:
-        self._began = self._now()
-        self._turns += 1
-        if self._sleeps:
-            with self._changed:
-                self._changed.notify()
-
-    def _end_turn(self) -> None:
+    def _poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        """As that of `select.epoll`: ends one turn, waits, and begins another."""
         began, self._began = self._began, None
-        if began is None:
-            return
-        length = self._now() - began
+        if began is not None:
+            self._count(self._now() - began)
+        try:
+            found: list[tuple[int, int]] = self._poller.poll(timeout, most)
+        finally:
+            self._began = self._now()
+            self._turns += 1
+            if self._sleeps:
+                with self._changed:
+                    self._changed.notify()
+        return found
+
+    def _count(self, length: float) -> None:
         self.lengths.observe(length)
         if length > self.longest:
             self.longest = length
