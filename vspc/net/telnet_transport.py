@@ -150,8 +150,9 @@ class LineTransport(TelnetTransport):
             if self.on_progress is not None:
                 self._report_progress()
         elif decoder.idle and b"\xff" not in data:
+            assert self.protocol is not None
             try:  # as `guard` does; nearly everything that VMs send goes this way
-                self._protocol.dataReceived(data)
+                self.protocol.dataReceived(data)
             except Exception:
                 self._log.failure("line-defect")
             if self.on_progress is not None:

@@ -190,7 +190,8 @@ class LineSession:
         return self.console
 
     def _show_output(self, data: bytes) -> None:
-        console = self.its_console
+        console = self.console
+        assert console is not None
         console.link.output(data)
         if console.link.migrating:
             self.take_part().spoke()
