@@ -1,7 +1,6 @@
 """One console's log: its segments, what has not moved there yet, and its description."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from vspc.log.records import (
     UnknownVersion,
     announced_of,
     begins_log,
+    groups,
+    joined,
 )
 from vspc.log.recovery import last_output_of, recover
 from vspc.log.segments import FoundSegments, Segment, Shrunk, adopt, discover
@@ -146,10 +147,11 @@ class ConsoleLog:
             disk.make(self.directory)
         self.detect_boots(boot_detector)
         closed: list[Segment] = []
-        for group in list(_groups(self.pending)):
+        for group in list(groups(self.pending)):
             last = len(group) == len(self.pending)
             serial = self.pending_serial if last else self.serial
-            closed += self._move_group(disk, limit, age, group, serial)
+            data = joined(group)
+            closed += self._move_group(disk, limit, age, group, serial, data)
             self._moved(group)
             self.serial = serial
         if (self.about, self.booted) != self._written:
@@ -160,15 +162,33 @@ class ConsoleLog:
         """Put markers into `pending` where boots begin; each record is looked at once."""
         new = self.pending[self._examined :]
         if new:
-            data = b"".join([record.payload for record in new if record.code == DATA])
-            self.pending[self._examined :] = boot_detector.mark(self.id, new, data)
+            self.pending[self._examined :] = boot_detector.mark(self.id, new, joined(new))
             self._examined = len(self.pending)
             self.booted = self.booted or self.id in boot_detector.booted
 
-    def _move_group(
-        self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int
+    def follows(self, output: list[Record]) -> bool:
+        """Whether `output` can be written to a segment, behind what there is."""
+        ends = [self.end, *(record.end for record in output)]
+        return self.begun and all(r.offset == at for r, at in zip(output, ends, strict=False))
+
+    def write(
+        self, disk: Disk, boot_detector: BootDetector, limit: int, age: int, output: list[Record]
     ) -> list[Segment]:
-        data = b"".join([record.payload for record in batch if record.code == DATA])
+        """Write `output`, which `follows`, to a segment at once; as `move`, while nothing is
+        pending. Raises OSError, and then it is not in.
+        """
+        data = joined(output)
+        batch = boot_detector.mark(self.id, output, data)
+        self.booted = self.booted or self.id in boot_detector.booted
+        closed = self._move_group(disk, limit, age, batch, self.serial, data)
+        self.end = output[-1].end
+        self.last_output = max(self.last_output, output[-1].at)
+        self.last = max(self.last, self.last_output)
+        return closed
+
+    def _move_group(
+        self, disk: Disk, limit: int, age: int, batch: list[Record], serial: int, data: bytes
+    ) -> list[Segment]:
         closed = []
         segment = self._open_segment(batch[0])
         begins = next((record.offset for record in batch if record.code == DATA), None)
@@ -369,21 +389,6 @@ def _head_of(segment: Segment) -> Head | None:
         return recover(segment).head
     except OSError:
         return None
-
-
-def _groups(pending: list[Record]) -> Iterator[list[Record]]:
-    """Records whose bytes follow each other: where offsets jump the next segment begins."""
-    group: list[Record] = []
-    expected: int | None = None
-    for record in pending:
-        if record.code == DATA:
-            if expected not in (None, record.offset):
-                yield group
-                group = []
-            expected = record.end
-        group.append(record)
-    if group:
-        yield group
 
 
 def _beside(directory: Path) -> Path:

@@ -119,6 +119,26 @@ def as_marker(code: int, offset: int, at: int, payload: bytes) -> Marker | None:
     return Marker(offset, at / 1e6, kind, payload.decode("utf-8", "replace"), end)
 
 
+def joined(records: list[Record]) -> bytes:
+    """The output in `records`, in one piece."""
+    return b"".join([record.payload for record in records if record.code == DATA])
+
+
+def groups(pending: list[Record]) -> Iterator[list[Record]]:
+    """`pending` in groups whose bytes follow each other: where offsets jump the next one begins."""
+    group: list[Record] = []
+    expected: int | None = None
+    for record in pending:
+        if record.code == DATA:
+            if expected not in (None, record.offset):
+                yield group
+                group = []
+            expected = record.end
+        group.append(record)
+    if group:
+        yield group
+
+
 APART = 32 * 1024
 """Bytes of a payload that are written from where they are, not copied into their frame first."""
 

@@ -18,7 +18,17 @@ from vspc.log.console_log import ConsoleLog
 from vspc.log.failure_mark import RESTORED, FailureMark
 from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.markers import BootDetector
-from vspc.log.records import ABOUT, FORGET, NO_CONSOLE, REACHED, RESERVE, STOP, Record, reserve
+from vspc.log.records import (
+    ABOUT,
+    DATA,
+    FORGET,
+    NO_CONSOLE,
+    REACHED,
+    RESERVE,
+    STOP,
+    Record,
+    reserve,
+)
 from vspc.log.segments import Segment
 
 OF_THE_DISK = frozenset(
@@ -57,6 +67,10 @@ MOVED = 100
 PENDING = 64 * 1024 * 1024
 """Bytes in memory that have not moved; over it the longest go, however short."""
 
+LONG = 256 * 1024
+"""Bytes of a console in one batch that are written to its segment at once, and not to the journal.
+"""
+
 SEGMENT = 4 * 1024 * 1024
 """Bytes of the VM in a segment before it is closed."""
 
@@ -76,6 +90,7 @@ class Sizes:
     segment: int = SEGMENT
     segment_age: float = SEGMENT_AGE
     journal: int = FILE_LIMIT
+    long: int = LONG
 
     @classmethod
     def of(cls, console: int, total: int, keep: float) -> "Sizes":
@@ -103,6 +118,8 @@ class Store:
     restored_mark: FailureMark = field(init=False)
     pending_bytes: int = field(default=0, init=False)
     closed: list[tuple[ConsoleLog, Segment]] = field(factory=list, init=False)  # to be compressed
+    # Segments with output that the journal does not have, which are to be synced when that is.
+    unsynced: dict[Segment, None] = field(factory=dict, init=False)
     inherited: int = field(default=0, init=False)  # files of the journal from earlier processes
     emptying: int = field(default=0, init=False)  # the journal's file that `move_on` empties
     _to_move: list[ConsoleLog] = field(factory=list, init=False)
@@ -128,11 +145,66 @@ class Store:
     # Writing
 
     def append(self, batch: list[Record]) -> None:
-        """Write `batch` to the journal and take it in. Raises OSError, and then it is not in."""
+        """Write `batch` and take it in. Raises OSError, and then it is to be called again: what is
+        in already is not written twice.
+
+        All goes to the journal, but the output of a console that says a lot: that is written once.
+        """
+        self._append(self._write_long(batch))
+
+    def _append(self, batch: list[Record]) -> None:
         serial = self.journal.append(batch)
         for record in batch:
             if record.console != NO_CONSOLE:
                 self.take(serial, record)
+
+    def _write_long(self, batch: list[Record]) -> list[Record]:
+        """Write to their segments what consoles say of which `Sizes.long` bytes are in `batch`;
+        what the journal gets instead. What cannot be written there goes to the journal, too.
+
+        A kill in between loses nothing: what a segment has counts. Reserves come first, as always,
+        and what the journal says of the end shows after a power cut whether anything is missing.
+        """
+        sizes: dict[bytes, int] = {}
+        for record in batch:
+            if record.code == DATA:
+                sizes[record.console] = sizes.get(record.console, 0) + len(record.payload)
+        ends = list[Record]()
+        for console, size in sizes.items():
+            log = self.logs.get(console)
+            if size < self.sizes.long or log is None:
+                continue
+            mine = [record for record in batch if record.console == console]
+            output = [r for r in mine if r.code == DATA and r.offset >= log.end]
+            others = [r for r in mine if r.code != DATA]
+            if not log.follows(output) or any(r.code != RESERVE for r in others):
+                continue
+            if others:
+                self._append(others)
+            if output and not self._write_output(log, output):
+                continue
+            batch = [record for record in batch if record.console != console]
+            ends.append(Record(REACHED, console, log.end, max(r.at for r in mine), b""))
+            if log.reserved:
+                ends.append(reserve(console, log.reserved, log.announced, 0))
+        return batch + ends if ends else batch
+
+    def _write_output(self, log: ConsoleLog, output: list[Record]) -> bool:
+        """Whether it is in a segment, behind all that was pending."""
+        try:
+            self.move(log)
+            closed = log.write(
+                self.disk, self.boot_detector, self.sizes.segment, self._segment_age, output
+            )
+        except OSError:
+            return False
+        self.closed += [(log, segment) for segment in closed]
+        self.unsynced[log.segments[-1]] = None
+        return True
+
+    @property
+    def _segment_age(self) -> int:
+        return int(self.sizes.segment_age * 1e6)
 
     def take(self, serial: int, record: Record) -> None:
         """`record` is in the journal, in batch `serial`."""
@@ -159,9 +231,7 @@ class Store:
     def move(self, log: ConsoleLog) -> None:
         """Move what is pending of one console. Raises OSError, and nothing is lost."""
         before = log.pending_bytes
-        closed = log.move(
-            self.disk, self.boot_detector, self.sizes.segment, int(self.sizes.segment_age * 1e6)
-        )
+        closed = log.move(self.disk, self.boot_detector, self.sizes.segment, self._segment_age)
         self.pending_bytes += log.pending_bytes - before
         self.closed += [(log, segment) for segment in closed]
 

@@ -8,14 +8,16 @@ from attrs import define, field
 
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import Fsync
+from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
 
 
 @define(eq=False)
 class Syncing:
-    """Syncs the journal of `store` in a thread of `chores`: after each round, one sync at a time,
-    every `interval` seconds, or never. The log's thread calls; `put` makes a call there. `synced`
-    is told of each sync, `failed` of each that fails.
+    """Syncs the journal of `store`, and segments with what that does not have, in a thread of
+    `chores`: after each round, one sync at a time, every `interval` seconds, or never. The log's
+    thread calls; `put` makes a call there. `synced` is told how many calls each took, `failed` of
+    each that fails.
     """
 
     store: Store
@@ -24,7 +26,7 @@ class Syncing:
     now: Callable[[], float]
     chores: WorkerPool
     put: Callable[[Callable[[], None]], None]
-    synced: Callable[[], None]
+    synced: Callable[[int], None]
     failed: Callable[[OSError], None]
     _is_due: bool = field(default=False, init=False)  # something was written
     _since: float | None = field(default=None, init=False)  # when the oldest of that was
@@ -67,22 +69,27 @@ class Syncing:
         if descriptor is None:
             self._since = None
             return
+        segments = list(self.store.unsynced)
+        self.store.unsynced.clear()
         self._is_running = True
         if self._running_since is None:  # else the last one failed
             self._running_since = self._since
         self._since = None
-        self.chores.submit(partial(self._sync, descriptor))
+        self.chores.submit(partial(self._sync, descriptor, segments))
 
-    def _sync(self, descriptor: int) -> None:
+    def _sync(self, descriptor: int, segments: list[Segment]) -> None:
         try:
+            # First: the journal says how far they reach.
+            self.synced(sync_segments(self.store.disk, segments))
             self.store.disk.sync(descriptor)
-            self.synced()
-            self._running_since = None
+            self.synced(1)
+            self._running_since, segments = None, []
         except OSError as error:
             self.failed(error)
         finally:
             os.close(descriptor)
-            self.put(self._ended)
+            self.put(partial(self._ended, segments))
 
-    def _ended(self) -> None:
+    def _ended(self, failed: list[Segment]) -> None:
         self._is_running = False
+        self.store.unsynced.update(dict.fromkeys(failed))

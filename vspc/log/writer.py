@@ -303,7 +303,7 @@ class LogWriter:
             seconds = round(self.now() - self._failing_since, 1)
             self.report("log-recovered", {"seconds": seconds})
 
-    def _synced(self, calls: int = 1) -> None:
+    def _synced(self, calls: int) -> None:
         self.counts.syncs += calls
 
     def _sync_failed(self, error: OSError) -> None:

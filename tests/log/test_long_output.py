@@ -1,0 +1,223 @@
+"""A console that says a lot: its output is written once, to its segment, and nothing is lost."""
+
+import contextlib
+import errno
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from hypothesis import given, settings
+
+from tests.log.support import SMALL, TemporaryShelf, bytes_of, markers_of
+from tests.log.test_log import WholeLog
+from tests.log.test_store import ONE, TWO, AnythingCase, ShelfTestCase, steps
+from vspc.common.files import Disk
+from vspc.console.logs import MarkerKind
+from vspc.log.markers import BootDetector
+from vspc.log.records import DATA, Record, marker
+
+SIZES = evolve(SMALL, long=200, segment=2000)
+LONG = bytes(range(250)) * 2
+
+
+class Cut(BaseException):
+    """The process was killed here."""
+
+
+class CutDisk(Disk):
+    """Writes only `part` of what is written after `left` other writes, and is killed."""
+
+    left = 1 << 30
+    part = 0.0
+
+    def write(self, descriptor: int, *parts: bytes) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            return super().write(descriptor, *parts)
+        whole = b"".join(parts)
+        super().write(descriptor, whole[: round(len(whole) * self.part)])
+        raise Cut
+
+
+class RefusingDisk(Disk):
+    """Does not take what is written to files of one kind."""
+
+    refused = "none"
+
+    def append(self, path: Path) -> int:
+        if path.suffix == self.refused:
+            raise OSError(errno.EIO, "injected", str(path))
+        return super().append(path)
+
+    def write(self, descriptor: int, *parts: bytes) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == self.refused:
+            raise OSError(errno.EIO, "injected")
+        super().write(descriptor, *parts)
+
+
+class LongCase(ShelfTestCase):
+    def begun(self, **options: Any) -> TemporaryShelf:
+        """A shelf with a console that has a log."""
+        shelf = self.shelf(sizes=SIZES, **options)
+        shelf.say(ONE, b"begun ", reserve=10_000)
+        return shelf
+
+    def journal(self, shelf: TemporaryShelf) -> bytes:
+        return b"".join(path.read_bytes() for path in shelf.store.journal.files())
+
+    def segments(self, shelf: TemporaryShelf) -> bytes:
+        paths = sorted((shelf.root / "consoles").rglob("*.seg"))
+        return b"".join(path.read_bytes() for path in paths)
+
+
+class Once(LongCase):
+    def test_the_segment_has_it_and_the_journal_does_not(self) -> None:
+        shelf = self.begun()
+        shelf.say(ONE, LONG)
+        self.assertEqual(self.segments(shelf), b"begun " + LONG)
+        self.assertNotIn(LONG[:100], self.journal(shelf))
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
+
+    def test_a_little_of_others_beside_it_goes_to_the_journal(self) -> None:
+        shelf = self.begun()
+        batch = [
+            Record(DATA, TWO, 0, shelf.at, b"two"),
+            Record(DATA, ONE, 6, shelf.at, LONG),
+            Record(DATA, TWO, 3, shelf.at, b" and more"),
+        ]
+        shelf.store.append(batch)
+        self.assertEqual(bytes_of(shelf.items(TWO)), b"two and more")
+        self.assertNotIn(b"two", self.segments(shelf))
+        shelf.open()
+        self.assertEqual(bytes_of(shelf.items(TWO)), b"two and more")
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
+
+    def test_the_first_output_of_a_console_and_what_has_markers_in_it_does_too(self) -> None:
+        shelf = self.shelf(sizes=SIZES)
+        shelf.say(ONE, LONG)
+        end = len(LONG)
+        note = marker(MarkerKind.NOTE, ONE, end, shelf.at, "here")
+        shelf.store.append([note, Record(DATA, ONE, end, shelf.at, LONG)])
+        self.assertEqual(self.segments(shelf), b"")
+        (found,) = markers_of(shelf.items(ONE))
+        self.assertEqual(found.text, "here")
+
+    def test_boots_are_found_in_it(self) -> None:
+        shelf = self.begun(boot_detector=lambda: BootDetector(("Linux version",)))
+        shelf.say(ONE, LONG + b"\nLinux version 6\n")
+        (found,) = markers_of(shelf.items(ONE))
+        self.assertEqual((found.kind, found.offset), (MarkerKind.BOOT, 6 + len(LONG) + 1))
+
+    def test_segments_are_closed_at_their_size(self) -> None:
+        shelf = self.begun()
+        for _ in range(12):
+            shelf.say(ONE, LONG)
+        self.assertEqual(len(shelf.store.closed), 2)
+        self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG * 12)
+
+
+class Troubles(LongCase):
+    def test_a_kill_at_any_write_loses_nothing_of_before_and_uses_no_offset_twice(self) -> None:
+        for left in range(8):
+            for part in (0.0, 0.3, 0.9, 1.0):
+                disk = CutDisk()
+                shelf = self.begun(disk=disk)
+                shelf.say(ONE, LONG)
+                disk.left, disk.part = left, part
+                before, said = shelf.ends[ONE], LONG + b"second" * 50
+                with contextlib.suppress(Cut):
+                    shelf.say(ONE, said, reserve=10_000)
+                disk.left = 1 << 30
+                shelf.open()
+                with self.subTest(left=left, part=part):
+                    found = bytes_of(shelf.items(ONE))
+                    whole = b"begun " + LONG + said
+                    self.assertTrue(whole.startswith(found))
+                    self.assertGreaterEqual(len(found), before)
+                    self.assertGreaterEqual(shelf.ends[ONE], before + 10_000 - len(LONG))
+                    (gap,) = markers_of(shelf.items(ONE))
+                    self.assertEqual((gap.offset, gap.end), (len(found), shelf.ends[ONE]))
+
+    def test_what_a_power_cut_took_of_the_segment_is_a_gap_also_after_a_stop(self) -> None:
+        for clean in (True, False):
+            for suffix in (".seg", ".idx"):
+                shelf = self.begun()
+                shelf.say(ONE, LONG)
+                shelf.say(ONE, LONG)
+                end = shelf.ends[ONE]
+                if clean:
+                    shelf.stop()
+                (path,) = (shelf.root / "consoles").rglob(f"*{suffix}")
+                path.write_bytes(path.read_bytes()[:-60])
+                shelf.open()
+                with self.subTest(clean=clean, suffix=suffix):
+                    self.assertGreaterEqual(shelf.ends[ONE], end)
+                    items = shelf.items(ONE)
+                    self.assertEqual(items[-1].end, shelf.ends[ONE])
+                    self.assertTrue((b"begun " + LONG * 2).startswith(bytes_of(items)))
+                    if suffix == ".seg" or not clean:
+                        self.assertNotEqual(markers_of(items), [])
+
+    def test_what_the_segment_does_not_take_goes_to_the_journal(self) -> None:
+        for refused in (".seg", ".idx"):
+            disk = RefusingDisk()
+            shelf = self.begun(disk=disk)
+            disk.refused = refused
+            shelf.say(ONE, LONG)
+            self.assertIn(LONG, self.journal(shelf))
+            disk.refused = "none"
+            shelf.move_all()
+            self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
+            shelf.stop()
+            shelf.open()
+            self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
+
+    def test_what_is_tried_again_as_the_journal_failed_is_not_there_twice(self) -> None:
+        disk = RefusingDisk()
+        shelf = self.begun(disk=disk)
+        batch = [Record(DATA, ONE, 6, shelf.at, LONG), Record(DATA, TWO, 0, shelf.at, b"two")]
+        disk.refused = ".journal"
+        for _ in range(3):
+            self.assertRaises(OSError, shelf.store.append, batch)
+        disk.refused = "none"
+        shelf.store.append(batch)
+        for _ in range(2):
+            self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
+            self.assertEqual(bytes_of(shelf.items(TWO)), b"two")
+            self.assertEqual(self.segments(shelf), b"begun " + LONG)
+            shelf.stop()
+            shelf.open()
+
+
+class Synced(WholeLog):
+    def test_its_segment_is_synced_before_the_journal_that_says_how_far_it_reaches(self) -> None:
+        synced = list[str]()
+        sync = self.disk.sync
+
+        def recorded(descriptor: int) -> None:
+            synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().suffix)
+            sync(descriptor)
+
+        self.disk.sync = recorded  # type: ignore[method-assign]
+        console = self.console()
+        console.link.output(b"begun")
+        self.tick(2)
+        synced.clear()
+        self.logged.log.store.sizes = evolve(self.logged.log.store.sizes, long=1000)
+        console.link.output(b"x" * 2000)
+        self.tick(2)
+        self.assertEqual(set(synced), {".seg", ".idx", "", ".journal"})
+        self.assertEqual(synced[-1], ".journal")
+        synced.clear()
+        console.link.output(b"little")
+        self.tick(2)
+        self.assertEqual(synced, [".journal"])
+
+
+class AnyLife(AnythingCase):
+    @settings(max_examples=100, deadline=None)
+    @given(steps())
+    def test_whatever_happens_nothing_is_lost_twice_or_elsewhere(
+        self, life: list[tuple[Any, ...]]
+    ) -> None:
+        self.live(life, evolve(SMALL, long=60))
