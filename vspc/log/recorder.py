@@ -139,6 +139,7 @@ class LogRecorder(OutputObserver):
         entry = self._entries.get(console_id)
         if entry is None or not entry.begun:
             return
+        self.batches.collect()
         entry.on_written = call
         if entry.queued:
             self._await(entry)
