@@ -150,6 +150,30 @@ class TurnLoopTests(TestCase):
         self.assertEqual(b"answer", await self.heard(client, 6))
         self.assertEqual(["written down"], done)
 
+    async def test_what_comes_before_sending_does_so_where_a_timer_writes_too(self) -> None:
+        done = list[str]()
+
+        def due() -> None:
+            self.assertRaises(BlockingIOError, client.recv, 1)
+            done.append("written down")
+
+        def answer(talker: Talker) -> None:
+            talker.transport.write(b"answer")
+            self.loop.before_sending(partial(talker.transport.getHost, "badly"))
+            self.loop.before_sending(due)
+
+        client = await self.connect(lambda talker: reactor.callLater(0, partial(answer, talker)))
+        self.assertEqual(b"answer", await self.heard(client, 6))
+        self.assertEqual(["written down"], done)
+        self.assertEqual(1, len(self.flushLoggedErrors(TypeError)))
+
+    async def test_with_another_reactor_it_comes_in_the_next_turn(self) -> None:
+        self.loop.stop()
+        done: Deferred[None] = Deferred()
+        self.loop.before_sending(partial(done.callback, None))
+        self.assertFalse(done.called)
+        await done
+
     async def test_a_call_at_the_end_of_a_turn_comes_before_it_is_sent(self) -> None:
         def reply(talker: Talker) -> None:
             self.loop.callLater(0, lambda: talker.transport.write(b" and last"))

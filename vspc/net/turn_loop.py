@@ -36,6 +36,7 @@ class TurnLoop:
         self._iterate: Any = None  # the reactor's own way to wait, and do what there is to do
         self._gives = False  # what has arrived is being given to connections
         self._last = list[Callable[[], None]]()
+        self._before = list[Callable[[], None]]()
 
     def start(self) -> None:
         """Take the turns over, of a reactor that waits by epoll. With another one, connections
@@ -91,9 +92,18 @@ class TurnLoop:
         else:
             self._reactor.callLater(0, call)
 
+    def before_sending(self, call: Callable[[], None]) -> None:
+        """`call` before anything is sent of what is written from now on, by what has arrived or by
+        a timer; with another reactor in its next turn.
+        """
+        if self._iterate is None:
+            self._reactor.callLater(0, call)
+        else:
+            self._before.append(call)
+
     def _turn(self, timeout: float | None) -> None:
         """As `EPollReactor.doPoll`: wait, and give each descriptor its events."""
-        if self._waiting:
+        if self._waiting or self._before:
             self._send()
         reactor = self._reactor
         found = reactor._poller.poll(-1 if timeout is None else timeout, len(reactor._selectables))
@@ -103,7 +113,8 @@ class TurnLoop:
         finally:
             self._gives = False
         if self._last:
-            self._call_last()
+            calls, self._last = self._last, []  # what one of them adds is called in the next turn
+            self._call(calls)
 
     def _give(self, reactor: Any, arrived: list[tuple[int, int]]) -> None:
         selectables = reactor._selectables
@@ -115,9 +126,7 @@ class TurnLoop:
                 except Exception:
                     self._log.failure("connection-defect")
 
-    def _call_last(self) -> None:
-        # What one of them adds is called in the next turn.
-        calls, self._last = self._last, []
+    def _call(self, calls: list[Callable[[], None]]) -> None:
         for call in calls:
             try:
                 call()
@@ -126,7 +135,11 @@ class TurnLoop:
 
     def _send(self) -> None:
         waiting = self._waiting
-        while waiting:
+        while waiting or self._before:
+            if self._before:
+                calls, self._before = self._before, []
+                self._call(calls)
+                continue
             connection = next(iter(waiting))
             del waiting[connection]
             try:

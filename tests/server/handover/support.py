@@ -1,5 +1,6 @@
 """A descriptor store that keeps names only, and states as another process reads them."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -53,9 +54,13 @@ class WrittenScene(Scene):
             self.events,
             self.places,
             self.problems.append,
+            self._later,
             lambda: 1000.0 + self.clock.seconds(),
         )
         self.writer.attach()
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self.clock.call_later(0, call)
 
     def written(self) -> SavedServer:
         """The state in the file, without histories."""

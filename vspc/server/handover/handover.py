@@ -141,7 +141,7 @@ class Handover:
             for each in self.interruptions.left:
                 self._places.add(each)
             self.events.subscribe(self._places.on_event, *self._places.EVENTS)
-            self._begin_to_write(self.store)
+            self._begin_to_write(self.store, loop)
 
     def _interrupted(self, found: Assembled) -> Iterator[Interruption]:
         """Where terminals were, before there is more output."""
@@ -150,19 +150,25 @@ class Handover:
             if console is not None:
                 yield evolve(each, offset=min(each.offset, console.history.end))
 
-    def _begin_to_write(self, store: DescriptorStore) -> None:
+    def _begin_to_write(self, store: DescriptorStore, loop: TurnLoop) -> None:
         """From now on the next process can go on, also where this one is killed."""
         before, self.received.state_name = self.received.state_name, None
         try:
             file = HandoverFile.create()
             writer = HandoverWriter(
-                file, store, self.server, self.events, self._places, self._not_written
+                file,
+                store,
+                self.server,
+                self.events,
+                self._places,
+                self._not_written,
+                loop.before_sending,
             )
         except OSError as error:
             self._not_written(str(error))
             if before is not None:  # it is not true any more: nobody must go on from it
                 store.notifier.remove(before)
-            self._retry.start(RETRY, lambda: self._begin_to_write(store))
+            self._retry.start(RETRY, lambda: self._begin_to_write(store, loop))
             return
         writer.attach((line, name) for line, name in self._kept if line in self.server.sessions)
         self._kept.clear()

@@ -129,7 +129,9 @@ class StoredLine:
 
 @define(eq=False)
 class HandoverWriter:
-    """Implements `vspc.console.changes.StateWatcher`. `failed` is called with what went wrong."""
+    """Implements `vspc.console.changes.StateWatcher`. `failed` is called with what went wrong;
+    `before_sending` is as `vspc.net.turn_loop.TurnLoop.before_sending`.
+    """
 
     file: HandoverFile
     store: ConnectionStore
@@ -137,6 +139,7 @@ class HandoverWriter:
     events: EventBus
     places: TerminalPlaces
     failed: Callable[[str], None]
+    before_sending: Callable[[Callable[[], None]], None]
     monotonic: Callable[[], float] = time.monotonic
     _table: ProgressTable = field(init=False)
     stored: dict[Line, StoredLine] = field(factory=dict, init=False)
@@ -241,7 +244,7 @@ class HandoverWriter:
 
     def _soon(self) -> None:
         if not self._is_due:
-            self.server.clock.call_later(0, self._end_turn)
+            self.before_sending(self._end_turn)
             self._is_due = True
 
     def _end_turn(self) -> None:
