@@ -75,8 +75,7 @@ def _chapter(chapter: Chapter, points: Points) -> Iterable[str]:
         cells = (_cell(found.get(curve)) for curve in chapter.curves)
         yield f"| {at:,} | {' | '.join(cells)} |"
     if chapter.holds:
-        yield ""
-        yield _knee(chapter, points)
+        yield from _knee(chapter, points)
 
 
 def _cell(result: Result | None) -> str:
@@ -87,19 +86,29 @@ def _cell(result: Result | None) -> str:
     return number(result.ours.median) + floor
 
 
-def _knee(chapter: Chapter, points: Points) -> str:
-    """Where lines come late, and where the reactor's thread has no time left."""
-    delays = {at: found[f"{chapter.holds}-delay"] for at, found in points.items()}
+def _knee(chapter: Chapter, points: Points) -> Iterable[str]:
+    """Where lines come late, and where the reactor's thread has no time left; nothing, unless both
+    were measured.
+    """
+    delays = _curve(points, f"{chapter.holds}-delay")
+    shares = _curve(points, f"{chapter.holds}-reactor")
+    if not delays or not shares:
+        return
     late = [at for at, each in delays.items() if not each.is_met]
-    reactor = f"{chapter.holds}-reactor"
-    full = [at for at, found in points.items() if found[reactor].ours.median >= FULL]
+    full = [at for at, each in shares.items() if each.ours.median >= FULL]
     goal = goal_of(next(iter(delays.values())))
-    return (
+    yield ""
+    yield (
         f"Lines come later than {goal} "
-        + (f"from {late[0]:,} on" if late else f"at none of these, up to {max(points):,}")
+        + (f"from {late[0]:,} on" if late else f"at none of these, up to {max(delays):,}")
         + "; the reactor's thread "
-        + (f"is full from {full[0]:,} on." if full else f"is full at none, up to {max(points):,}.")
+        + (f"is full from {full[0]:,} on." if full else f"is full at none, up to {max(shares):,}.")
     )
+
+
+def _curve(points: Points, curve: str) -> dict[int, Result]:
+    """What was measured of it, by number."""
+    return {at: found[curve] for at, found in points.items() if curve in found}
 
 
 def _table_row(result: Result) -> str:
@@ -142,7 +151,7 @@ def _draw(chapter: Chapter, points: Points, path: Path) -> None:
     picture = Picture(figsize=(9, 2.8 * rows), layout="constrained")
     places = iter(picture.subplots(rows, 2, squeeze=False).flat)
     for (curve, title), axes in zip(chapter.curves.items(), places, strict=False):
-        found = {at: each[curve] for at, each in points.items() if curve in each}
+        found = _curve(points, curve)
         for subject in next(iter(found.values())).figures if found else ():
             spread = {at: each.figures[subject] for at, each in found.items()}
             middle = [each.median for each in spread.values()]

@@ -115,6 +115,13 @@ class Document(SynchronousTestCase):
             self.chapter("lines", points),
         )
 
+    def test_a_chapter_of_which_one_curve_was_measured_has_that(self) -> None:
+        for kind in ("cost", "delay", "reactor"):
+            lines = self.chapter("lines", {f"lines-{kind}": {1000: 1.5}})
+            [row] = [line for line in lines if line.startswith("| 1,000 |")]
+            self.assertEqual(row.count("1.5"), 1)
+            self.assertNotIn("Lines come later", "".join(lines))
+
     def test_a_document_without_the_marks_is_refused(self) -> None:
         self.assertRaises(ValueError, document.document, "text", Recording({}, {}))
 
