@@ -213,6 +213,7 @@ class Hostile(SynchronousTestCase):
     @settings(max_examples=60, deadline=None)
     @given(output, st.integers(1, 90), st.integers(1, 30))
     @example(b"\x1b[?6h\x1b[5;5H", 80, 24)
+    @example(b"text\r\n\x1b[41m\x1b[?1049h\x1b[mmenu", 80, 24)
     def test_what_is_painted_shows_the_same(self, data: bytes, columns: int, rows: int) -> None:
         data = data[: whole_length(data)]
         try:

@@ -54,7 +54,8 @@ class ScreenImage:
             return b"".join((_scrolled(rows), *self._painted(columns, rows)))
         behind = self.behind
         before = b"" if behind is None or behind.is_blank else behind._behind(columns, rows)
-        return b"".join((before, b"\x1b[?1049h\x1b[H\x1b[2J", *self._painted(columns, rows)))
+        begin = b"\x1b[?1049h\x1b[m\x1b[H\x1b[2J"  # the rendition is that of what is behind
+        return b"".join((before, begin, *self._painted(columns, rows)))
 
     def _behind(self, columns: int, rows: int) -> bytes:
         """It painted as what is behind another one: without what only its program needs."""
