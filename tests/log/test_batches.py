@@ -90,3 +90,15 @@ class Batches(SynchronousTestCase):
         self.write()
         self.say(BATCH_SIZE)
         self.assertEqual((len(self.taken), self.told), (1, []))
+
+    def test_it_is_handed_over_though_who_is_told_has_no_memory(self) -> None:
+        self.say()
+        self.clock.advance(BATCH_TIME)
+        self.write()
+        self.batches.written = self.short
+        self.say()
+        self.assertRaises(MemoryError, self.clock.advance, BATCH_TIME)
+        self.assertEqual([len(batch.records) for batch in self.taken], [1])
+
+    def short(self) -> None:
+        raise MemoryError

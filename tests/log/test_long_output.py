@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given, settings
 
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, markers_of
-from tests.log.test_log import WholeLog
+from tests.log.test_log import NO_FLOOR, WholeLog
 from tests.log.test_store import ONE, TWO, AnythingCase, ShelfTestCase, steps
 from vspc.common.files import Disk
 from vspc.console.logs import MarkerKind
@@ -212,6 +212,21 @@ class Synced(WholeLog):
         console.link.output(b"little")
         self.tick(2)
         self.assertEqual(synced, [".journal"])
+
+
+class NeverSynced(WholeLog):
+    settings = evolve(NO_FLOOR, fsync="never")
+
+    def test_nothing_is_kept_in_mind_for_a_sync_that_does_not_come(self) -> None:
+        store, console = self.logged.log.store, self.console()
+        store.sizes = evolve(store.sizes, long=1000)
+        console.link.output(b"begun")
+        self.tick(2)
+        console.link.output(b"x" * 2000)
+        self.tick(2)
+        self.assertEqual(store.unsynced, {})
+        self.assertIsNone(self.logged.writer.unsynced_since)
+        self.assertEqual(bytes_of(self.items(console.id)), b"begun" + b"x" * 2000)
 
 
 class AnyLife(AnythingCase):

@@ -89,8 +89,10 @@ class RecordBatches:
 
     def _on_time(self) -> None:
         self._timer = None
-        self.collect()
-        self.flush()
+        try:
+            self.collect()
+        finally:  # there may be no memory for what others do then
+            self.flush()
 
     def flush(self) -> None:
         """Hand over what there is, a little later if memory runs out."""

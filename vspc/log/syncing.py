@@ -50,14 +50,17 @@ class Syncing:
 
     def written(self) -> None:
         """Something was."""
+        if self.mode == "never":
+            self.store.unsynced.clear()
+            return
         self._is_due = True
-        if self._since is None and self.mode != "never":
+        if self._since is None:
             self._since = self.now()
 
     def begin(self) -> None:
         """Begin one, if it is time for that."""
         is_time = self.mode == "always" or self.now() >= self._at + self.interval
-        if self.mode == "never" or not self._is_due or self._is_running or not is_time:
+        if not self._is_due or self._is_running or not is_time:
             return
         self._at = self.now()
         try:
