@@ -7,7 +7,7 @@ from attrs import define
 from twisted.internet.defer import Deferred
 
 from tests.apps.test_log import LogTestCase
-from vspc.apps.following import AHEAD, LogCursor
+from vspc.apps.following import AHEAD, PIECE, LogCursor
 from vspc.apps.verbs.context import VerbContext
 from vspc.console.logs import Item, LogView, Marker, MarkerKind, Output
 from vspc.log.query import LogQueries
@@ -79,3 +79,9 @@ class Ahead(LogTestCase):
         self.assertEqual(said[-5:], [b"a", b"b", "here", b"c", b"d"])
         notes = [i for step in steps for i in step if isinstance(i, Marker) and i.text == "here"]
         self.assertEqual([note.offset for note in notes], [2])
+
+    def test_nor_is_one_left_out_behind_the_last_byte_that_there_is_room_for(self) -> None:
+        host = self.vm()
+        self.output(host, b"x" * (PIECE - 1) + b"\n")
+        self.logged.log.recorder.note(self.console.id, MarkerKind.NOTE, "here")
+        self.assertEqual(self.say("log web01 --json").output.count(b"here"), 1)

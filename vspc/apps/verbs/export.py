@@ -326,7 +326,7 @@ class _Export:
             for item in await cursor.read(await call.output.room()):
                 call.output.put(*self._formatted(item))
             call.require_readable(console, title, FAILED)
-            is_done = cursor.ended or cursor.offset >= self._piece.end
+            is_done = cursor.ended
         call.output.put(*self._format.end())
         await call.output.flush()
 

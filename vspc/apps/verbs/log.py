@@ -194,7 +194,7 @@ class _Reader:
             call.require_readable(self._console, self._title, FAILED)
             if follow and cursor.ended and cursor.offset >= history.start:
                 return cursor.offset
-            if not follow and (cursor.ended or cursor.offset >= end):
+            if not follow and cursor.ended:
                 return cursor.offset
 
     async def _search(self, start: int) -> int:
