@@ -3,8 +3,9 @@
 import socket
 from typing import Any
 
-from attrs import frozen
-from twisted.internet.testing import StringTransport
+from twisted.internet import tcp
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.test.iosim import FakeTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,13 +30,6 @@ class OverTcp:
 
     def getHandle(self) -> socket.socket:
         return self._socket
-
-
-@frozen
-class ListeningPort:
-    """What Twisted's listening port shows of itself."""
-
-    socket: socket.socket
 
 
 class Engine:
@@ -69,14 +63,26 @@ class KeepaliveTests(SynchronousTestCase):
         keep_alive(Engine(OverTcp(self.ours)))
         self.assert_kept_alive(self.ours)
 
-    def test_what_is_accepted_has_the_options_of_its_port(self) -> None:
-        port = ListeningPort(socket.create_server(("127.0.0.1", 0)))
+    def test_what_is_accepted_has_the_options_though_it_came_before_its_port_had_them(self) -> None:
+        made = list[Any]()
+
+        class Kept(Protocol):
+            def connectionMade(self) -> None:
+                made.append(self.transport)
+
+        factory = Factory.forProtocol(Kept)
+        port: Any = tcp.Port(0, factory, interface="127.0.0.1", reactor=MemoryReactor())
+        port.startListening()
         self.addCleanup(port.socket.close)
-        keep_accepted_alive(port)
-        with socket.create_connection(port.socket.getsockname()):
-            accepted, _ = port.socket.accept()
-            with accepted:
-                self.assert_kept_alive(accepted)
+        there = port.socket.getsockname()
+        with socket.create_connection(there):
+            keep_accepted_alive(port)
+            with socket.create_connection(there):
+                port.doRead()
+        self.assertEqual(2, len(made))
+        for transport in made:
+            self.addCleanup(transport.socket.close)
+            self.assert_kept_alive(transport.getHandle())
 
     def test_what_the_peer_does_not_take_is_counted(self) -> None:
         transport = OverTcp(self.ours)

@@ -223,8 +223,8 @@ class Listeners:
         else:
             self.ports.append(adopt_port(self.reactor, received.socket, factory))
         limit_accepts(self.ports[-1])
-        keep_accepted_alive(self.ports[-1])
         self.turn_loop.serve(self.ports[-1])
+        keep_accepted_alive(self.ports[-1])
         if self.store is not None:
             self._keep(self.store, port_name(what, description), received)
         port = self.ports[-1].getHost()

@@ -5,6 +5,7 @@ import socket
 import struct
 import termios
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 IDLE, INTERVAL = 60, 5
@@ -14,12 +15,13 @@ PROBES = 5
 """Probes without an answer after which a connection has failed."""
 
 _INT = struct.Struct("i")
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, INTERVAL),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE),  # last: who has it has the others
 )
 
 
@@ -47,13 +49,26 @@ def keep_alive(transport: Any) -> None:
 
 def keep_accepted_alive(port: Any) -> None:
     """The same for all connections that `port`, a listening one of Twisted's, accepts: a socket
-    begins with the options of the one that it was accepted from. One in memory is left alone.
+    begins with the options of the one that it was accepted from. Those that waited for `port`
+    before this call have none; they have them from when they are accepted. Call it after all that
+    replaces `port.transport`. A port in memory is left alone.
     """
-    _set_options(getattr(port, "socket", None))
+    sock = getattr(port, "socket", None)
+    if sock is not None and sock.family in _FAMILIES:
+        _set_options(sock)
+        port.transport = partial(_accepted, port.transport)
+
+
+def _accepted(make: Any, sock: socket.socket, *arguments: Any) -> Any:
+    """What `make` makes of the new connection `sock`."""
+    with suppress(OSError):
+        if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) != IDLE:
+            _set_options(sock)
+    return make(sock, *arguments)
 
 
 def _set_options(sock: socket.socket | None) -> None:
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+    if sock is None or sock.family not in _FAMILIES:
         return
     for level, option, value in _OPTIONS:
         with suppress(OSError):
