@@ -216,6 +216,19 @@ class Begin(VmotionTest):
         self.target(second).complete()
         self.is_at(TARGET)
 
+    def test_a_second_one_replaces_the_first_though_memory_runs_out_for_sending_it(self) -> None:
+        def hasten() -> None:
+            raise MemoryError
+
+        claimant = self.scene.host(TARGET)
+        claimant.peer(self.source.begin(b"old!"))
+        self.source.wire.hasten = hasten
+        second = self.source.begin(SEQUENCE)
+        self.assertEqual(1, len(self.flushLoggedErrors(MemoryError)))
+        self.assertTrue(claimant.closed)
+        self.target(second).complete()
+        self.is_at(TARGET)
+
     def test_a_sequence_over_64_bytes_is_answered_not_now(self) -> None:
         said = self.source.say(VMotionBegin(b"s" * 65))
         self.assertEqual(said, sb(VMotionNotNow(b"s" * 65)))

@@ -332,7 +332,7 @@ class LineTransport(TelnetTransport):
         """
         send = getattr(self.transport, "hasten", None)
         if send is not None:
-            send()
+            self.guard(send)
 
     def write(self, data: bytes) -> None:
         """Send `data` as data: 0xFF doubled, nothing else touched."""
