@@ -64,7 +64,7 @@ class Ahead(LogTestCase):
 
     def test_how_much_that_is(self) -> None:
         host = self.vm()
-        for _ in range(16):
+        for _ in range(15):
             self.output(host, b"x" * (AHEAD // 8))
         self.read(1 << 20)
         self.assertEqual(self.queries.count, 2)
@@ -81,7 +81,13 @@ class Ahead(LogTestCase):
         self.assertEqual([note.offset for note in notes], [2])
 
     def test_nor_is_one_left_out_behind_the_last_byte_that_there_is_room_for(self) -> None:
+        self.marked_behind(PIECE)
+
+    def test_nor_behind_the_last_byte_that_is_read_at_once(self) -> None:
+        self.marked_behind(AHEAD)
+
+    def marked_behind(self, size: int) -> None:
         host = self.vm()
-        self.output(host, b"x" * (PIECE - 1) + b"\n")
+        self.output(host, b"x" * size)
         self.logged.log.recorder.note(self.console.id, MarkerKind.NOTE, "here")
         self.assertEqual(self.say("log web01 --json").output.count(b"here"), 1)

@@ -121,7 +121,8 @@ class View:
         if room > 0 and at < stop:
             items.append(_missing(at, stop, EVICTED if at < self.start else MISSING, None))
             at = stop
-        return LogPage(tuple(_timed(items)), at, at >= stop)
+        # Without room left there may be markers behind the last byte.
+        return LogPage(tuple(_timed(items)), at, at >= stop and room > 0)
 
     def since(self, at: float) -> int:
         """The offset of the first byte that arrived at `at` or later."""
