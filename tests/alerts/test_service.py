@@ -13,6 +13,7 @@ from vspc.alerts.scanner import EACH
 from vspc.alerts.service import SKIPPED_INTERVAL, AlertTimes
 from vspc.config.alerting import WebhookUrl
 from vspc.console.alerts import UnknownAlert
+from vspc.console.history import REST
 
 
 class ServiceTest(SynchronousTestCase):
@@ -58,6 +59,16 @@ class Alerting(ServiceTest):
         alerted.say(self.web, b"x" * CONTEXT + b"\n" + b"line\n" * 100 + b"panic\n")
         (facts,) = alerted.sent()
         self.assertEqual(facts["lines"], ["line"] * (LINES - 1) + ["panic"])
+
+    def test_of_a_vm_that_was_quiet_the_lines_before_are_whole(self) -> None:
+        alerted = self.made(settings())
+        line = b"%0100d\n" % 7
+        self.web.link.output(line * 20 + b"login: ")
+        self.web.history.shrink()
+        alerted.say(self.web, b"\npanic\n")
+        (facts,) = alerted.sent()
+        whole = [line.decode().strip()] * ((REST - len(b"login: ")) // len(line))
+        self.assertEqual(facts["lines"], [*whole, "login: ", "panic"])
 
     def test_a_line_that_is_no_longer_in_memory(self) -> None:
         alerted = self.made(settings())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from vspc.console.history import SMALLEST, Budget, History
+from vspc.console.history import REST, SMALLEST, Budget, History
 
 
 def fail(*_: object) -> bytearray:
@@ -39,6 +39,20 @@ class Ring(SynchronousTestCase):
         history.append(b"x" * 5000 + b"end")
         self.assertEqual((history.start, history.end), (5003 - 4096, 5003))
         self.assertTrue(history.read(history.start, 9999).endswith(b"end"))
+
+    @given(st.lists(st.integers(0, 1500), max_size=9), st.booleans())
+    def test_shrunk_it_keeps_the_lines_that_begin_in_its_rest(
+        self, sizes: list[int], ends: bool
+    ) -> None:
+        history = History(Budget(), 65536)
+        said = b"\n".join(b"x" * size for size in sizes) + b"\n" * ends
+        history.append(said)
+        history.shrink()
+        cut = max(0, len(said) - REST)
+        begins = said.find(b"\n", cut - 1, len(said) - 1) + 1 if cut else 0
+        self.assertEqual(history.start, begins or cut)
+        self.assertEqual(history.read(history.start, 65536), said[history.start :])
+        self.assertLessEqual(history.capacity, REST)
 
     def test_without_memory_for_a_larger_ring_the_small_one_has_the_last_bytes(self) -> None:
         history = History(Budget(), 65536)

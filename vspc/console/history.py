@@ -169,13 +169,23 @@ class History:
         self.start = self.end = self.end + count
 
     def shrink(self) -> None:
-        """Keep the last `REST` bytes only, until there are more; all, if memory runs out."""
+        """Keep the last `REST` bytes only, without the end of a line whose beginning is not among
+        them, until there are more; all, if memory runs out.
+        """
         if len(self._ring) > REST:
-            before, self.start = self.start, max(self.start, self.end - REST)
+            before = self.start
             try:
+                self.start = self._rest()
                 self._resize(REST)
             except MemoryError:
                 self.start = before
+
+    def _rest(self) -> int:
+        cut = self.end - REST
+        if cut <= self.start:
+            return self.start
+        newline = self.read(cut - 1, REST).find(b"\n")
+        return cut + max(newline, 0)
 
     def release(self) -> None:
         """Give the memory back; the offsets go on."""
