@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -80,6 +80,10 @@ class Output(SynchronousTestCase):
         self.assertEqual(ensure_safe("a\x1b\\x07"), "a\\x1b\\x07")
 
     @given(st.text(max_size=50))
+    @example("\U0002ebe1" * 50)
+    @example("\x1f" * SAFE_LIMIT)
+    @example("\x1f" * (SAFE_LIMIT + 1))
+    @example("a" * (2 * SAFE_LIMIT))
     def test_once_or_twice_is_the_same_and_ends_in_no_open_escape(self, text: str) -> None:
         once = safe_once(text)
         self.assertEqual(safe_once(once), once)

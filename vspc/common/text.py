@@ -52,17 +52,25 @@ def ensure_safe(text: str, limit: int = SAFE_AGAIN) -> str:
     return safe(text, limit).replace("\\\\", "\\")
 
 
-_ESCAPED = re.compile(r"(?:[^\\]|\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*")
+_SHOWN = re.compile(r"[^\\]|\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_SHOWN_WORD = re.compile(rf"(?:{_SHOWN.pattern})*")
+_COUNT_OF_CUT = re.compile(r"\.\.\.\(\+[0-9]{1,12}\)\Z")
 
 
 def safe_once(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
     """As `safe` for text that may be its result already: with no other backslashes than those of
     escapes it stays as it is.
     """
-    if not isinstance(text, str) or len(text) > limit or not _ESCAPED.fullmatch(text):
-        return safe(text, limit)
-    visible = text.isprintable() or all(unicodedata.category(c) not in _HIDDEN for c in text)
-    return text if visible else safe(text, limit)
+    return text if isinstance(text, str) and _is_safe(text, limit) else safe(text, limit)
+
+
+def _is_safe(text: str, limit: int) -> bool:
+    """Whether it could be what `safe` has made of something."""
+    if len(text) > 10 * limit + 20 or not _SHOWN_WORD.fullmatch(text):
+        return False
+    if not (text.isprintable() or all(unicodedata.category(c) not in _HIDDEN for c in text)):
+        return False
+    return len(text) <= limit or len(_SHOWN.findall(_COUNT_OF_CUT.sub("", text))) <= limit
 
 
 # What a replay leaves out: every escape sequence but SGR, colours and weights, with bounded

@@ -15,7 +15,6 @@ from vspc.apps.keyboard import Key, Parser, Pressed
 from vspc.apps.terminal.input import PACKET, Escapes
 from vspc.common.columns import cells, clip, pad
 from vspc.common.text import (
-    SAFE_LIMIT,
     SafeOutputStream,
     plain_output,
     safe,
@@ -64,8 +63,7 @@ def _safe_text(data: bytes) -> None:
         found = safe(text)
         if not all(each.isprintable() or category(each) == "Zs" for each in found):
             raise AssertionError(f"{found!r} has more than visible characters")
-        if len(found) <= SAFE_LIMIT:
-            same(safe_once(found), found, "again")
+        same(safe_once(found), found, "again")
         width = data[0] % 40 if data else 0
         if cells(clip(found, width)) > width:
             raise AssertionError("too wide")
