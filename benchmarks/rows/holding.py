@@ -26,7 +26,7 @@ SAID = 8 * KIB
 WARM = 200
 """VMs that come before memory is looked at: what is made once is made then."""
 
-QUIETENED = int(QUIET + 2 * TIDY_INTERVAL + 5)
+QUIETENED = int(QUIET + 3 * TIDY_INTERVAL + 5)
 """Seconds until what nobody needs of VMs that are quiet has gone back to the kernel."""
 
 MOVED = 300.0

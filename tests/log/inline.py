@@ -10,9 +10,10 @@ from tests.fakes import World
 from vspc.common.files import Disk
 from vspc.common.worker import WorkerPool
 from vspc.config.settings import LogSettings
+from vspc.log.batches import Batch
 from vspc.log.log import Log
 from vspc.log.store import Sizes
-from vspc.log.writer import Batch, LogWriter
+from vspc.log.writer import LogWriter
 
 
 class InlineWriter(LogWriter):

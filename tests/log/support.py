@@ -10,6 +10,7 @@ from attrs import define, field
 from vspc.common.files import Disk
 from vspc.console.logs import Item, LogPage, Marker, Output
 from vspc.log.cache import Cache
+from vspc.log.long_output import divide, write_long
 from vspc.log.markers import BootDetector
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.startup import load
@@ -69,9 +70,17 @@ class Shelf:
         batch = [Record(DATA, console, offset, self.at, data)]
         if reserve:
             batch.insert(0, Record(RESERVE, console, offset + len(data) + reserve, 0, b""))
-        self.store.append(batch)
+        self.append(batch)
         self.ends[console] = offset + len(data)
         return offset
+
+    def append(self, batch: list[Record]) -> None:
+        """Write it, as the log's thread does."""
+        first, output = divide(self.store, batch)
+        if first:
+            self.store.append(first)
+        if output:
+            write_long(self.store, output)
 
     def settle(self) -> None:
         """What the log's thread does after a batch."""

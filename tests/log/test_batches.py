@@ -5,10 +5,9 @@ from collections.abc import Callable
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes import FakeClock
-from vspc.log.batches import BATCH_SIZE, BATCH_TIME, RecordBatches
+from vspc.log.batches import BATCH_SIZE, BATCH_TIME, Batch, RecordBatches
 from vspc.log.entry import RecorderEntry
 from vspc.log.records import DATA, Record
-from vspc.log.writer import Batch
 
 
 class Batches(SynchronousTestCase):

@@ -16,13 +16,14 @@ from tests.log.threads import ThreadedLog
 from vspc.console.console import Console
 from vspc.console.logs import MarkerKind, Output
 from vspc.log import cache, recovery, writer
+from vspc.log.batches import Batch
 from vspc.log.cache import Cache
 from vspc.log.entry import REST
 from vspc.log.recorder import LogBounds
 from vspc.log.recovery import Recovered
 from vspc.log.segments import Segment
 from vspc.log.view import View
-from vspc.log.writer import Batch, LogWriter
+from vspc.log.writer import LogWriter
 
 PIECE = 64 * 1024
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import itertools
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 from hypothesis import given, settings
 
+from tests.fakes import World
+from tests.log.inline import Logged
 from tests.log.support import SMALL, TemporaryShelf, bytes_of, markers_of
 from tests.log.test_log import NO_FLOOR, WholeLog
 from tests.log.test_store import ONE, TWO, AnythingCase, ShelfTestCase, steps
@@ -15,6 +18,7 @@ from vspc.common.files import Disk
 from vspc.console.logs import MarkerKind
 from vspc.log.markers import BootDetector
 from vspc.log.records import DATA, Record, marker
+from vspc.log.store import Sizes
 
 SIZES = evolve(SMALL, long=200, segment=2000)
 LONG = bytes(range(250)) * 2
@@ -40,19 +44,26 @@ class CutDisk(Disk):
 
 
 class RefusingDisk(Disk):
-    """Does not take what is written to files of one kind."""
+    """Writes half of what is written to files of the kinds `refused`, after `spared` writes to
+    these, and says that it failed.
+    """
 
-    refused = "none"
+    refused: tuple[str, ...] = ()
+    spared = 0
 
-    def append(self, path: Path) -> int:
-        if path.suffix == self.refused:
-            raise OSError(errno.EIO, "injected", str(path))
-        return super().append(path)
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[str, bytes]] = []  # the kind of file, and what
 
     def write(self, descriptor: int, *parts: bytes) -> None:
-        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == self.refused:
-            raise OSError(errno.EIO, "injected")
-        super().write(descriptor, *parts)
+        kind, whole = Path(f"/proc/self/fd/{descriptor}").readlink().suffix, b"".join(parts)
+        self.written.append((kind, whole))
+        if kind in self.refused:
+            self.spared -= 1
+            if self.spared < 0:
+                super().write(descriptor, whole[: len(whole) // 2])
+                raise OSError(errno.EIO, "injected")
+        super().write(descriptor, whole)
 
 
 class LongCase(ShelfTestCase):
@@ -85,7 +96,7 @@ class Once(LongCase):
             Record(DATA, ONE, 6, shelf.at, LONG),
             Record(DATA, TWO, 3, shelf.at, b" and more"),
         ]
-        shelf.store.append(batch)
+        shelf.append(batch)
         self.assertEqual(bytes_of(shelf.items(TWO)), b"two and more")
         self.assertNotIn(b"two", self.segments(shelf))
         shelf.open()
@@ -97,7 +108,7 @@ class Once(LongCase):
         shelf.say(ONE, LONG)
         end = len(LONG)
         note = marker(MarkerKind.NOTE, ONE, end, shelf.at, "here")
-        shelf.store.append([note, Record(DATA, ONE, end, shelf.at, LONG)])
+        shelf.append([note, Record(DATA, ONE, end, shelf.at, LONG)])
         self.assertEqual(self.segments(shelf), b"")
         (found,) = markers_of(shelf.items(ONE))
         self.assertEqual(found.text, "here")
@@ -138,6 +149,18 @@ class Troubles(LongCase):
                     (gap,) = markers_of(shelf.items(ONE))
                     self.assertEqual((gap.offset, gap.end), (len(found), shelf.ends[ONE]))
 
+    def test_a_kill_after_the_first_write_loses_nothing_of_others(self) -> None:
+        for left in range(1, 5):
+            disk = CutDisk()
+            shelf = self.begun(disk=disk)
+            disk.left, disk.part = left, 0.5
+            said = [Record(DATA, ONE, 6, shelf.at, LONG), Record(DATA, TWO, 0, shelf.at, b"two")]
+            with contextlib.suppress(Cut):
+                shelf.append(said)
+            disk.left = 1 << 30
+            shelf.open()
+            self.assertEqual(bytes_of(shelf.items(TWO)), b"two")
+
     def test_what_a_power_cut_took_of_the_segment_is_a_gap_also_after_a_stop(self) -> None:
         for clean in (True, False):
             for suffix in (".seg", ".idx"):
@@ -162,10 +185,10 @@ class Troubles(LongCase):
         for refused in (".seg", ".idx"):
             disk = RefusingDisk()
             shelf = self.begun(disk=disk)
-            disk.refused = refused
+            disk.refused = (refused,)
             shelf.say(ONE, LONG)
             self.assertIn(LONG, self.journal(shelf))
-            disk.refused = "none"
+            disk.refused = ()
             shelf.move_all()
             self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
             shelf.stop()
@@ -176,17 +199,101 @@ class Troubles(LongCase):
         disk = RefusingDisk()
         shelf = self.begun(disk=disk)
         batch = [Record(DATA, ONE, 6, shelf.at, LONG), Record(DATA, TWO, 0, shelf.at, b"two")]
-        disk.refused = ".journal"
+        disk.refused = (".journal",)
         for _ in range(3):
-            self.assertRaises(OSError, shelf.store.append, batch)
-        disk.refused = "none"
-        shelf.store.append(batch)
+            self.assertRaises(OSError, shelf.append, batch)
+        disk.refused = ()
+        shelf.append(batch)
         for _ in range(2):
             self.assertEqual(bytes_of(shelf.items(ONE)), b"begun " + LONG)
             self.assertEqual(bytes_of(shelf.items(TWO)), b"two")
             self.assertEqual(self.segments(shelf), b"begun " + LONG)
             shelf.stop()
             shelf.open()
+
+
+class TriedAgain(WholeLog):
+    """Two say a lot, a third one a little, and people attach to that: all in one batch."""
+
+    tags = (b"<the first>", b"<the second>", b"<the third>")
+
+    def start(self) -> None:
+        """All of them have a log, and a disk that refuses nothing yet."""
+        self.world = World()
+        self.world.clock.advance(1)
+        self.refusing = RefusingDisk()
+        self.logged = Logged(self.world, self.settings, self.refusing, Sizes(long=1000))
+        self.addCleanup(self.logged.close)
+        self.consoles = [self.console(number) for number in (1, 2, 3)]
+        for console in self.consoles:
+            console.link.output(b"begun ")
+        self.tick(2)
+        self.refusing.written.clear()
+
+    def say(self) -> None:
+        """The batch."""
+        *loud, third = self.consoles
+        for console, tag in zip(loud, self.tags, strict=False):
+            console.link.output(LONG * 4 + tag)
+        third.link.output(self.tags[2])
+        self.world.attach(third)
+        self.tick()
+
+    def verify(self) -> None:
+        """For readers all of it is there once."""
+        for console, tag in zip(self.consoles, self.tags, strict=True):
+            said = b"" if tag == self.tags[2] else LONG * 4
+            self.assertEqual(bytes_of(self.items(console.id)), b"begun " + said + tag)
+        kinds = [found.kind for found in markers_of(self.items(self.consoles[2].id))]
+        self.assertEqual(kinds.count(MarkerKind.ATTACHED), 1)
+
+    def times_on_disk(self, tag: bytes) -> int:
+        """How often it is there, without what a write left that failed later."""
+        store = self.logged.writer.store
+        segments = [segment for log in store.logs.values() for segment in log.segments]
+        found = [path.read_bytes() for path in store.journal.files()]
+        found += [segment.paths[0].read_bytes()[: segment.size] for segment in segments]
+        return sum(data.count(tag) for data in found)
+
+    def test_nothing_is_lost_or_there_twice_whichever_write_fails(self) -> None:
+        kinds = ((".journal",), (".seg",), (".idx",), (".seg", ".journal"), (".idx", ".journal"))
+        for kind, spared, clean in itertools.product(kinds, range(4), (True, False)):
+            with self.subTest(kind=kind, spared=spared, clean=clean):
+                self.start()
+                self.refusing.refused, self.refusing.spared = kind, spared
+                self.say()
+                for _ in range(4):
+                    self.verify()
+                    self.tick(0.5)
+                self.refusing.refused = ()
+                self.tick(1.5)
+                self.verify()
+                self.assertEqual([self.times_on_disk(tag) for tag in self.tags], [1, 1, 1])
+                self.assertEqual(self.logged.writer.waiting, 0)
+                self.logged.restart(World(), clean)
+                self.verify()
+
+    def test_others_are_in_the_journal_before_a_segment_is_written(self) -> None:
+        self.start()
+        self.say()
+        kinds = [kind for kind, _ in self.refusing.written]
+        self.assertEqual((kinds[0], kinds[-1]), (".journal", ".journal"))
+        self.assertEqual((kinds.count(".journal"), ".seg" in kinds), (2, True))
+        first, last = self.refusing.written[0][1], self.refusing.written[-1][1]
+        self.assertEqual([tag in first for tag in self.tags], [False, False, True])
+        self.assertEqual([tag in last for tag in self.tags], [False, False, False])
+
+    def test_who_follows_others_is_told_though_a_segment_and_the_journal_fail(self) -> None:
+        self.start()
+        told = set[bytes]()
+        self.logged.writer.subscribers.append(told.update)
+        self.refusing.refused, self.refusing.spared = (".seg", ".journal"), 1
+        self.say()
+        first, second, third = (bytes.fromhex(console.id) for console in self.consoles)
+        self.assertEqual(told, {third})
+        self.refusing.refused = ()
+        self.tick(1.5)
+        self.assertEqual(told, {first, second, third})
 
 
 class Synced(WholeLog):

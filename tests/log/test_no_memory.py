@@ -11,9 +11,10 @@ from tests.log.support import bytes_of
 from tests.log.test_log import FailingDisk, WholeLog
 from vspc.console.console import Console
 from vspc.log import recorder, records
+from vspc.log.batches import Batch
 from vspc.log.entry import LARGEST_AHEAD
 from vspc.log.records import Record, batch_parts
-from vspc.log.writer import RETRY, Batch
+from vspc.log.writer import RETRY
 
 
 class ShortDisk(FailingDisk):

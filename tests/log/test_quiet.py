@@ -81,6 +81,23 @@ class Quiet(WholeLog):
         self.assertEqual((log.pending_bytes, len(log.segments)), (0, 1))
         self.assertEqual(self.output(console.id), b"x" * 5000)
 
+    def test_of_very_many_that_become_quiet_at_once_a_few_go_in_a_second(self) -> None:
+        self.patch(space, "QUIET_MOVES", 1)
+        consoles = [self.console(number) for number in range(1, 26)]
+        for console in consoles:
+            console.link.output(b"x" * 5000)
+        self.tick()
+        logs = self.logged.log.store.logs.values()
+        counts = list[int]()
+        for _ in range(int(QUIET + 4 * TIDY_INTERVAL)):
+            self.wait(1)
+            counts.append(sum(not log.pending_bytes for log in logs))
+        self.assertEqual(counts[-1], len(consoles))
+        near = zip(counts, counts[int(TIDY_INTERVAL) - 2 :], strict=False)
+        self.assertEqual(max(after - before for before, after in near), TIDY_INTERVAL)
+        for console in consoles:
+            self.assertEqual(self.output(console.id), b"x" * 5000)
+
     def test_of_what_has_moved_the_memory_goes_back_to_the_kernel(self) -> None:
         given_back = list[float]()
         clock = self.world.clock

@@ -62,11 +62,13 @@ class Keeping(ShelfTestCase):
         for console in consoles:
             shelf.say(console, b"x" * QUIET_BYTES)
         shelf.say(short := console_id(99), b"x" * (QUIET_BYTES - 1))
-        shelf.store.find_quiet(shelf.at / 1e6 + QUIET / 2)
+        shelf.store.find_quiet(shelf.at / 1e6 + QUIET / 2, 100)
         self.assertEqual(shelf.store.quiet, [])
         shelf.at += int(QUIET * 1e6)
         shelf.say(consoles[0], b"y")  # it is not quiet
-        shelf.store.find_quiet(shelf.at / 1e6)
+        shelf.store.find_quiet(shelf.at / 1e6, 3)
+        self.assertEqual([log.id for log in shelf.store.quiet], consoles[1:4])
+        shelf.store.find_quiet(shelf.at / 1e6, 100)
         self.assertEqual(len(shelf.store.quiet), 2 * GONE - 1)
         shelf.store.move_gone()
         self.assertEqual(len(shelf.store.quiet), GONE - 1)

@@ -11,13 +11,14 @@ from vspc.common import worker
 from vspc.common.files import Disk
 from vspc.console.logs import About, LogPage, LogView, Marker, MarkerKind
 from vspc.log import writer
+from vspc.log.batches import Batch
 from vspc.log.records import DATA, Record
 from vspc.log.sinks import feeder
 from vspc.log.sinks.feeder import Feeder
 from vspc.log.sinks.progress import load as load_cursors
 from vspc.log.startup import load
 from vspc.log.store import Store
-from vspc.log.writer import Batch, LogWriter
+from vspc.log.writer import LogWriter
 
 CONSOLE = bytes(7) + b"\x01"
 LATE = 30.0

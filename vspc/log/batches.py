@@ -5,14 +5,13 @@ What else is written is seen when the next batch is due: to be woken takes longe
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
 from vspc.common.clock import Cancellable, Clock, cancel
 from vspc.log.entry import RecorderEntry
 from vspc.log.records import Record
-from vspc.log.writer import Batch
 
 BATCH_TIME = 0.02
 """Seconds after which a batch goes to the log's thread."""
@@ -22,6 +21,17 @@ BATCH_SIZE = 256 * 1024
 
 OVERHEAD = 64
 """Bytes of memory that a record takes beside its payload, about."""
+
+
+@define(eq=False)
+class Batch:
+    """Records of some milliseconds, of `size` bytes; `written` is called once they are. Of one that
+    is written in part the `records` that are left stay.
+    """
+
+    records: Sequence[Record]
+    size: int
+    written: Callable[["Batch"], None]
 
 
 @define(eq=False)

@@ -180,10 +180,10 @@ class ConsoleLog:
         data = joined(output)
         batch = boot_detector.mark(self.id, output, data)
         self.booted = self.booted or self.id in boot_detector.booted
+        end, last_output = output[-1].end, max(self.last_output, output[-1].at)
         closed = self._move_group(disk, limit, age, batch, self.serial, data)
-        self.end = output[-1].end
-        self.last_output = max(self.last_output, output[-1].at)
-        self.last = max(self.last, self.last_output)
+        self.end, self.last_output = end, last_output  # without a need for memory
+        self.last = max(self.last, last_output)
         return closed
 
     def _move_group(

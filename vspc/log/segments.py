@@ -98,17 +98,16 @@ def append(disk: Disk, segment: Segment, serial: int, batch: Sequence[Record], d
     frames = lay_out(serial, segment.serial, segment.size, batch)
     index = frames if segment.index_size else MAGIC + frames
     bytes_path, index_path = segment.paths
+    size, index_size = segment.size + len(data), segment.index_size + len(index)
+    on_disk, end = size + index_size, max(segment.end, batch[-1].end)
+    last_output = max((r.at for r in batch if r.code == DATA), default=0)
     _write(disk, bytes_path, segment.size, data)
     _write(disk, index_path, segment.index_size, index)
-    segment.size += len(data)
-    segment.index_size += len(index)
-    segment.on_disk = segment.size + segment.index_size
-    segment.serial = serial
-    segment.end = max(segment.end, batch[-1].end)
+    # From here on without a need for memory.
+    segment.size, segment.index_size, segment.on_disk = size, index_size, on_disk
+    segment.serial, segment.end = serial, end
     segment.last = max(segment.last, batch[-1].at)
-    segment.last_output = max(
-        segment.last_output, max((r.at for r in batch if r.code == DATA), default=0)
-    )
+    segment.last_output = max(segment.last_output, last_output)
     segment.unsynced = True
 
 

@@ -29,7 +29,7 @@ from vspc.console.access import Subject, matches
 from vspc.console.events import Event
 from vspc.log.console_log import ConsoleLog
 from vspc.log.store import Store
-from vspc.log.writer import EventReporter
+from vspc.log.writer import TIDY_INTERVAL, EventReporter
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -189,6 +189,9 @@ many consoles `FREED_EACH` for each: threads that want memory wait longer then.
 FREED_EACH = 1024
 """Bytes for each console that there is, moved or not."""
 
+QUIET_MOVES = 50
+"""Quiet consoles that are moved in a second on average, and in one go those of `TIDY_INTERVAL`."""
+
 LOOK = 1.0
 """Seconds between two looks at the free space."""
 
@@ -214,6 +217,7 @@ class Space:
     _ages: DeletionClock = field(init=False)
     _doubted: bool = field(default=False, init=False)
     _freed: int = field(default=0, init=False)  # bytes of quiet consoles that moved
+    _quieted: float = field(default=-1e9, init=False)  # when quiet consoles were looked for
 
     def handle(self, event: Event) -> None:
         """Which consoles are connected; in the reactor's thread."""
@@ -250,12 +254,16 @@ class Space:
 
     def _free(self, store: Store) -> None:
         """Of consoles that are quiet, what takes memory moves to segments; when that has been done
-        the kernel gets it back, and what their histories have given back meanwhile.
+        the kernel gets it back, and what their histories have given back meanwhile. Of many that
+        become quiet at once those of each look are moved, so that the log's thread stays free.
         """
         if self._freed >= max(FREED, FREED_EACH * len(store.logs)):
             give_back_freed_memory()
             self._freed = 0
-        self._freed += store.find_quiet(self.wall())
+        now = self.now()
+        most = round(QUIET_MOVES * min(TIDY_INTERVAL, now - self._quieted))
+        self._quieted = now
+        self._freed += store.find_quiet(self.wall(), most)
 
     def _time(self) -> float:
         """By which ages are counted; tells when the time of day is not believed."""

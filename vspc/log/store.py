@@ -9,6 +9,8 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from heapq import nsmallest
+from operator import attrgetter
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -20,7 +22,6 @@ from vspc.log.journal import FILE_LIMIT, Journal, start
 from vspc.log.markers import BootDetector
 from vspc.log.records import (
     ABOUT,
-    DATA,
     FORGET,
     NO_CONSOLE,
     REACHED,
@@ -145,66 +146,14 @@ class Store:
     # Writing
 
     def append(self, batch: list[Record]) -> None:
-        """Write `batch` and take it in. Raises OSError, and then it is to be called again: what is
-        in already is not written twice.
+        """Write `batch` to the journal and take it in. Raises OSError, and then none of it is in.
 
-        All goes to the journal, but the output of a console that says a lot: that is written once.
+        `long_output` is about what does not go there.
         """
-        self._append(self._write_long(batch))
-
-    def _append(self, batch: list[Record]) -> None:
         serial = self.journal.append(batch)
         for record in batch:
             if record.console != NO_CONSOLE:
                 self.take(serial, record)
-
-    def _write_long(self, batch: list[Record]) -> list[Record]:
-        """Write to their segments what consoles say of which `Sizes.long` bytes are in `batch`;
-        what the journal gets instead. What cannot be written there goes to the journal, too.
-
-        A kill in between loses nothing: what a segment has counts. Reserves come first, as always,
-        and what the journal says of the end shows after a power cut whether anything is missing.
-        """
-        sizes: dict[bytes, int] = {}
-        for record in batch:
-            if record.code == DATA:
-                sizes[record.console] = sizes.get(record.console, 0) + len(record.payload)
-        ends = list[Record]()
-        for console, size in sizes.items():
-            log = self.logs.get(console)
-            if size < self.sizes.long or log is None:
-                continue
-            mine = [record for record in batch if record.console == console]
-            output = [r for r in mine if r.code == DATA and r.offset >= log.end]
-            others = [r for r in mine if r.code != DATA]
-            if not log.follows(output) or any(r.code != RESERVE for r in others):
-                continue
-            if others:
-                self._append(others)
-            if output and not self._write_output(log, output):
-                continue
-            batch = [record for record in batch if record.console != console]
-            ends.append(Record(REACHED, console, log.end, max(r.at for r in mine), b""))
-            if log.reserved:
-                ends.append(reserve(console, log.reserved, log.announced, 0))
-        return batch + ends if ends else batch
-
-    def _write_output(self, log: ConsoleLog, output: list[Record]) -> bool:
-        """Whether it is in a segment, behind all that was pending."""
-        try:
-            self.move(log)
-            closed = log.write(
-                self.disk, self.boot_detector, self.sizes.segment, self._segment_age, output
-            )
-        except OSError:
-            return False
-        self.closed += [(log, segment) for segment in closed]
-        self.unsynced[log.segments[-1]] = None
-        return True
-
-    @property
-    def _segment_age(self) -> int:
-        return int(self.sizes.segment_age * 1e6)
 
     def take(self, serial: int, record: Record) -> None:
         """`record` is in the journal, in batch `serial`."""
@@ -228,10 +177,15 @@ class Store:
 
     # Moving to segments
 
+    @property
+    def segment_age(self) -> int:
+        """Microseconds that a segment stays open."""
+        return int(self.sizes.segment_age * 1e6)
+
     def move(self, log: ConsoleLog) -> None:
         """Move what is pending of one console. Raises OSError, and nothing is lost."""
         before = log.pending_bytes
-        closed = log.move(self.disk, self.boot_detector, self.sizes.segment, self._segment_age)
+        closed = log.move(self.disk, self.boot_detector, self.sizes.segment, self.segment_age)
         self.pending_bytes += log.pending_bytes - before
         self.closed += [(log, segment) for segment in closed]
 
@@ -277,16 +231,17 @@ class Store:
                     break
                 self._move_one(log)
 
-    def find_quiet(self, now: float) -> int:
-        """Have consoles that are quiet moved by `move_gone`; the bytes that are pending of them.
-        `now`: seconds since 1970.
+    def find_quiet(self, now: float, most: int) -> int:
+        """Have consoles that are quiet moved by `move_gone`, those that have been for longest, of
+        which there are `most`; the bytes that are pending of them. `now`: seconds since 1970.
         """
         before = int((now - QUIET) * 1e6)
-        self.quiet = [
+        found = [
             log
             for log in self.logs.values()
             if log.pending_bytes >= QUIET_BYTES and log.last < before
         ]
+        self.quiet = nsmallest(most, found, key=attrgetter("last")) if len(found) > most else found
         return sum(log.pending_bytes for log in self.quiet)
 
     def move_gone(self) -> None:

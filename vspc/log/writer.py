@@ -13,26 +13,19 @@ from functools import partial
 from math import inf
 from threading import Condition
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vspc.common.files import out_of_memory
 from vspc.common.worker import Worker, WorkerPool
 from vspc.config.settings import Fsync
+from vspc.log.batches import Batch
 from vspc.log.chain import Chain
+from vspc.log.long_output import divide, write_long
 from vspc.log.records import DATA, RESERVE, Record
 from vspc.log.recovery import compress, contents
 from vspc.log.segments import Segment, sync_segments
 from vspc.log.store import Store
 from vspc.log.syncing import Syncing
-
-
-@frozen(eq=False)
-class Batch:
-    """Records of some milliseconds, of `size` bytes; `written` is called once they are."""
-
-    records: list[Record]
-    size: int
-    written: Callable[["Batch"], None]
 
 
 @define
@@ -259,10 +252,19 @@ class LogWriter:
             together.append(batch)
             size += batch.size
         records = [record for batch in together for record in batch.records]
-        self.store.append(records)
+        first, output = divide(self.store, records)
+        if first:
+            self.store.append(first)
+            self._is_in(first)
+        if output:
+            # Whatever happens to it, what is in the journal is not written again.
+            together[0].records = output
+            for batch in together[1:]:
+                batch.records = ()
+            write_long(self.store, output)
+            self._is_in(output)
         self.counts.writes += 1
         self.counts.bytes += size
-        self.syncing.written()
         for batch in together:
             self._unanswered.append(batch)
             self._unwritten.popleft()
@@ -271,12 +273,15 @@ class LogWriter:
             self.waiting -= size
         with self._written:
             self._written.notify_all()
+        begun = {record.console for record in records if record.code == DATA}
+        self.store.settle(begun, busy=bool(self._unwritten or self._items))
+
+    def _is_in(self, records: list[Record]) -> None:
+        self.syncing.written()
         if self.subscribers:
             consoles = {record.console for record in records}
             for notify in self.subscribers:
                 notify(consoles)
-        begun = {record.console for record in records if record.code == DATA}
-        self.store.settle(begun, busy=bool(self._unwritten or self._items))
 
     def _write_reserves(self) -> None:
         """Even where there is no room for output, no offset may be used twice."""
