@@ -28,8 +28,6 @@ class Rows(SynchronousTestCase):
         require("ssh", "ssh-keygen")
         [row] = chosen([name], is_long=True)
         result = Result.of(row, row.work(Bench(repeats=1, tiny=True)))
-        for subject, figure in result.figures.items():
-            self.assertGreaterEqual(figure.median, 0, subject)
         return set(result.figures)
 
     def test_vms_that_register_over_tls(self) -> None:
