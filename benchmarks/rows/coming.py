@@ -70,7 +70,7 @@ def moving(bench: Bench) -> Found:
 
 def moving_among_others(bench: Bench, others: int = 500) -> Found:
     """The same while others chatter: a line a second each, whose cost is taken off."""
-    count, others, seconds = bench.amount(100), bench.amount(others), 1.5
+    count, others, seconds = bench.amount(100), bench.amount(others), 1.0
     with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
             port = server.ports["telnet"]

@@ -26,7 +26,10 @@ SAID = 8 * KIB
 WARM = 200
 """VMs that come before memory is looked at: what is made once is made then."""
 
-QUIETENED = int(QUIET + 3 * TIDY_INTERVAL + 5)
+IDLE = 490
+"""VMs that are idle: not more than become quiet in one look of the log's thread."""
+
+QUIETENED = int(QUIET + 3 * TIDY_INTERVAL)
 """Seconds until what nobody needs of VMs that are quiet has gone back to the kernel."""
 
 MOVED = 300.0
@@ -37,7 +40,7 @@ WAVE = 100
 
 def idle_vms(bench: Bench) -> Found:
     """KiB of private memory of each VM that is connected, said 8 KiB at once, and is quiet now."""
-    warm, count = bench.amount(WARM), bench.amount(1000)
+    warm, count = bench.amount(WARM), bench.amount(IDLE)
     with bench.both() as plain, bench.both() as secure:
         held = [(*each, "plain") for each in plain.values()]
         held += [(*each, "tls") for each in secure.values()]

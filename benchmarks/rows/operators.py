@@ -108,7 +108,7 @@ def _read(
 
 def typing(bench: Bench) -> Found:
     """ms from a key to its echo by the VM, while others chatter; percentiles of each repeat."""
-    others, keys, pause = bench.amount(1000), bench.amount(200), 0.01
+    others, keys, pause = bench.amount(1000), bench.amount(150), 0.01
     with bench.both() as both, bench.load() as chatter:
         for server, load in both.values():
             port = server.ports["telnet"]
@@ -128,7 +128,7 @@ def typing(bench: Bench) -> Found:
 
 def logging_in(bench: Bench) -> Found:
     """CPU ms of a login with a key and one verb, by OpenSSH."""
-    count = bench.amount(10)
+    count = bench.amount(8)
     with ExitStack() as stack:
         names, absent = there(stack.enter_context(bench.directory()))
         servers = [stack.enter_context(each()) for each in (bench.vspc, bench.floor)]
