@@ -10,7 +10,13 @@ from codecs import getincrementaldecoder
 SAFE_LIMIT = 200
 """Characters of a word that are shown; what is beyond is counted."""
 
-SAFE_AGAIN = 10 * SAFE_LIMIT + 20
+
+def _longest(limit: int) -> int:
+    """Characters of the longest result of `safe` with `limit`."""
+    return 10 * limit + 20
+
+
+SAFE_AGAIN = _longest(SAFE_LIMIT)
 """Characters of the longest result of `safe`."""
 
 # Control, format (direction overrides, zero width, BOM, tags), surrogate, private and unassigned
@@ -66,7 +72,7 @@ def safe_once(text: str | bytes, limit: int = SAFE_LIMIT) -> str:
 
 def _is_safe(text: str, limit: int) -> bool:
     """Whether it could be what `safe` has made of something."""
-    if len(text) > 10 * limit + 20 or not _SHOWN_WORD.fullmatch(text):
+    if len(text) > _longest(limit) or not _SHOWN_WORD.fullmatch(text):
         return False
     if not (text.isprintable() or all(unicodedata.category(c) not in _HIDDEN for c in text)):
         return False

@@ -264,9 +264,8 @@ class Console:
 
     def _shrink(self, start: int, end: int) -> None:
         """The log has everything from `start` to `end`."""
-        history = self.history
-        if start <= history.start and history.end <= end and not self.attachments:
-            history.shrink()
+        if not self.attachments and self.history.is_within(start, end):
+            self.history.shrink()
 
     @property
     def _is_idle(self) -> bool:
@@ -274,7 +273,7 @@ class Console:
 
     def _written(self, start: int, end: int) -> None:
         """The log has everything from `start` to `end`: it is read there."""
-        if self._is_idle and start <= self.history.start and self.history.end <= end:
+        if self._is_idle and self.history.is_within(start, end):
             self.history.release()
 
 

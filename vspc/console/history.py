@@ -168,6 +168,10 @@ class History:
         self.release()
         self.start = self.end = self.end + count
 
+    def is_within(self, start: int, end: int) -> bool:
+        """Whether all that it has is from `start` to `end`."""
+        return start <= self.start and self.end <= end
+
     def shrink(self) -> None:
         """Keep the last `REST` bytes only, without the end of a line whose beginning is not among
         them, until there are more; all, if memory runs out.

@@ -161,7 +161,7 @@ class ChaCha(PacketCipher):
 
     def seal(self, sequence: int, *payload: Part) -> bytes:
         body = self._padded(payload)
-        nonce = _COUNTER_ZERO + _COUNTER.pack(sequence)
+        nonce = _nonce(sequence)
         main, lengths = self._main, self._lengths
         main.reset_nonce(nonce)
         lengths.reset_nonce(nonce)
@@ -171,13 +171,13 @@ class ChaCha(PacketCipher):
 
     def _clear_head(self, sequence: int, head: bytes) -> bytes:
         """A stream cipher is its own inverse."""
-        self._lengths.reset_nonce(_COUNTER_ZERO + _COUNTER.pack(sequence))
+        self._lengths.reset_nonce(_nonce(sequence))
         return self._lengths.update(head)
 
     def open(self, sequence: int, packet: bytes) -> bytes:
         """Nothing is deciphered before it is known to be authentic."""
         main = self._main
-        main.reset_nonce(_COUNTER_ZERO + _COUNTER.pack(sequence))
+        main.reset_nonce(_nonce(sequence))
         key = main.update(self._FIRST)[:32]
         sealed = packet[: -self._tag]
         try:
@@ -185,6 +185,10 @@ class ChaCha(PacketCipher):
         except InvalidSignature:
             raise _unauthentic() from None
         return _payload(main.update(sealed[4:]))
+
+
+def _nonce(sequence: int) -> bytes:
+    return _COUNTER_ZERO + _COUNTER.pack(sequence)
 
 
 class CtrEtm(PacketCipher):
